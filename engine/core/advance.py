@@ -1,0 +1,92 @@
+"""The one loop: events in, state changed, logs appended. A backtest passes a million events, live
+passes what has just arrived; nothing else moves the state.
+
+Pure: no clock, no input or output, no randomness. Only + - x / and comparisons decide, so that the
+result is the same to the last bit compiled, interpreted, in one batch and one event at a time.
+"""
+
+from collections.abc import MutableSequence, Sequence
+
+from engine.core.bar import close_due, extend
+from engine.core.block import Core
+from engine.core.exits import leave
+from engine.core.ledger import mark
+from engine.core.match import match
+from engine.core.records import Event, Failure, Kind
+from engine.core.signal import consider
+from engine.core.tick import step_on_tick
+
+
+def advance(
+    core: Core, events: Sequence[Event], first: int, last: int, equity: MutableSequence[float]
+) -> int:
+    """Process events[first:last]; return the index of the first one not processed.
+
+    Writes the account's equity after event i to equity[i]. Returns early when the logs must be
+    emptied (`core.log.rows`) or when a user's function failed (`core.account.failure`, the failed
+    event then counts as not processed).
+
+    Fills come before decisions: an order can be filled by the next event at the earliest.
+
+        field of the state             written by
+        account ts seq history         advance
+        account cash fees              ledger.post
+        account value equity           ledger.mark, ledger.post
+        account orders                 order.place, exits.leave
+        account failure failed_*       signal.fail, risk.decide, order.place
+        symbol price price_ts          ledger.mark
+        symbol position value          ledger.post, ledger.mark (value)
+        series *                       bar.extend, bar.close_bar
+        book target wish_*             signal.consider
+        book position entry … paid     ledger.post
+        book stop take                 fill.execute, signal.consider
+        book orders, working orders    order.place, match.match
+        book stopped taken             exits.leave
+        out, rule_view, intent         signal.step, risk.decide (scratch for users' code)
+        log, signals … trades          log
+    """
+    account, log = core.account, core.log
+    for i in range(first, last):
+        if log.rows > log.rows_max:
+            return i
+        event = events[i]
+        account.ts = event.ts
+        account.seq = event.seq
+        account.history = event.history
+        if event.kind <= Kind.TICK:
+            on_prices(core, event)
+        elif event.kind == Kind.TIMER:
+            close_due(core, event.ts)
+        elif event.kind == Kind.TARGET:
+            on_target(core, event)
+        if account.failure != Failure.NONE:
+            return i
+        equity[i] = account.equity
+    return last
+
+
+def on_prices(core: Core, event: Event) -> None:
+    """Fill, protect, value, and decide on a bar or a tick, in this order.
+
+    Orders are filled at the open, which is when the bar began; it becomes known at its close.
+    """
+    s, ts = event.symbol, event.ts - event.span
+    match(core, s, ts, event.open)
+    leave(core, s, ts, event.open, event.high, event.low)
+    mark(core, s, event.close)
+    extend(core, s, ts, event)
+    if event.kind == Kind.TICK:
+        step_on_tick(core, s)
+
+
+def on_target(core: Core, event: Event) -> None:
+    """Take a row of an `external` strategy as its wish."""
+    out = core.out
+    out.target = event.open
+    out.take = event.high
+    out.stop = event.low
+    out.tag = 0
+    symbol = core.symbols[event.symbol]
+    for k in range(symbol.book_first, symbol.book_end):
+        if core.books[k].instance == event.instance:
+            consider(core, k)

@@ -1,0 +1,153 @@
+"""Lays a portfolio out as a block: which rows there are, and what stands in them at the start."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.core.block import LOGS, TABLES, Words, allocate, table_of, tail_of
+from engine.core.compile.declare import Part
+from engine.core.portfolio import Instance, Portfolio
+from engine.core.records import ORDERS_PER_BOOK, Sizing
+
+LOG_ROWS = 1 << 14
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a book comes from: one instance in one symbol; `part` is its index in `parts`."""
+
+    symbol: int
+    span: int
+    instance: int
+    part: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the rows of a block stand for: the book of each row, and the part of each function."""
+
+    portfolio: Portfolio
+    books: tuple[Place, ...]
+    parts: tuple[Part, ...]
+
+    def book(self, k: int) -> tuple[Instance, str]:
+        """Return the instance and the symbol of a book."""
+        place = self.books[k]
+        return self.portfolio.instances[place.instance], self.portfolio.symbols[place.symbol]
+
+
+def layout(portfolio: Portfolio) -> Layout:
+    """Order the books by symbol and timeframe, and number the functions: steps, then checks."""
+    symbols = portfolio.symbols
+    books = sorted(
+        (
+            Place(symbols.index(symbol), instance.span, i, i)
+            for i, instance in enumerate(portfolio.instances)
+            for symbol in instance.symbols
+        ),
+        key=lambda place: (place.symbol, place.span),
+    )
+    strategies = [instance.strategy for instance in portfolio.instances]
+    return Layout(portfolio, tuple(books), (*strategies, *(rule for _, rule in portfolio.rules)))
+
+
+def assemble(plan: Layout) -> tuple[Words, Words]:
+    """Return the block at its start and an empty log."""
+    portfolio = plan.portfolio
+    series = sorted({(place.symbol, place.span) for place in plan.books})
+    counts = {name: 1 for name, (_, single) in TABLES.items() if single and name not in LOGS}
+    counts |= {
+        "symbols": len(portfolio.instruments),
+        "series": len(series),
+        "books": len(plan.books),
+        "rules": len(portfolio.rules),
+        "working": len(plan.books) * ORDERS_PER_BOOK,
+    }
+    users = [plan.parts[place.part] for place in plan.books]
+    users += [rule for _, rule in portfolio.rules]
+    block = allocate(counts, sum(_user_words(user) for user in users))
+    places = _lay_users(block, tail_of(block, counts), users)
+    _account(block, portfolio)
+    _symbols(block, plan, series)
+    _series(block, plan, series)
+    for k, place in enumerate(plan.books):
+        _book(block, k, place, portfolio, next(places))
+    for r in range(len(portfolio.rules)):
+        params, state = next(places)
+        table_of(block, "rules")[r] = (len(portfolio.instances) + r, params, state)
+    return block, _log(len(plan.books), len(portfolio.rules))
+
+
+def _user_words(user: Part) -> int:
+    return user.Params.words + user.StateRecord.words
+
+
+def _lay_users(block: Words, offset: int, users: list[Part]) -> Iterator[tuple[int, int]]:
+    """Write each user's parameters and state; yield the offsets of both."""
+    for user in users:
+        params, state = user.params_words(), user.state_words()
+        block[offset : offset + len(params)] = params
+        block[offset + len(params) : offset + len(params) + len(state)] = state
+        yield offset, offset + len(params)
+        offset += len(params) + len(state)
+
+
+def _account(block: Words, portfolio: Portfolio) -> None:
+    account = table_of(block, "account")
+    account["cash"] = account["equity"] = portfolio.cash
+    account["taker"] = portfolio.taker
+    account["slippage"] = portfolio.slippage
+    account["fill_on"] = portfolio.fill_on
+    account["seq"] = account["failed_rule"] = -1
+
+
+def _symbols(block: Words, plan: Layout, series: list[tuple[int, int]]) -> None:
+    for s, instrument in enumerate(plan.portfolio.instruments):
+        books = [k for k, place in enumerate(plan.books) if place.symbol == s]
+        bars = [f for f, (symbol, _) in enumerate(series) if symbol == s]
+        row = table_of(block, "symbols")[s : s + 1]
+        row["book_first"], row["book_end"] = (books[0], books[-1] + 1) if books else (0, 0)
+        row["series_first"], row["series_end"] = (bars[0], bars[-1] + 1) if bars else (0, 0)
+        row["tick"] = instrument.tick
+        row["lot"] = instrument.lot
+        row["notional_min"] = instrument.notional_min
+        row["contract_size"] = instrument.contract_size
+
+
+def _series(block: Words, plan: Layout, series: list[tuple[int, int]]) -> None:
+    for f, (symbol, span) in enumerate(series):
+        books = [k for k, p in enumerate(plan.books) if (p.symbol, p.span) == (symbol, span)]
+        row = table_of(block, "series")[f : f + 1]
+        row["symbol"] = symbol
+        row["span"] = span
+        row["book_first"], row["book_end"] = books[0], books[-1] + 1
+
+
+def _book(
+    block: Words, k: int, place: Place, portfolio: Portfolio, offsets: tuple[int, int]
+) -> None:
+    instance = portfolio.instances[place.instance]
+    costs = portfolio.taker + portfolio.slippage
+    row = table_of(block, "books")[k : k + 1]
+    row["instance"] = place.instance
+    row["symbol"] = place.symbol
+    row["step"] = place.part
+    row["params"], row["state"] = offsets
+    row["on_tick"] = instance.strategy.on == "tick"
+    row["external"] = instance.strategy.on == "target"
+    row["sizing"] = instance.sizing
+    row["quantity"] = instance.quantity
+    if instance.sizing == Sizing.EQUITY:
+        row["ratio"] = instance.ratio * (1.0 - instance.reserve_ratio) / (1.0 + costs)
+    row["stop_loss"] = instance.stop_loss
+    row["take_profit"] = instance.take_profit
+
+
+def _log(books: int, rules: int) -> Words:
+    """Return an empty log that holds the rows of at least one more event when `rows_max` is hit."""
+    margin = books * (ORDERS_PER_BOOK + 8 + rules)
+    rows = LOG_ROWS + margin
+    log = allocate({"log": 1} | {name: rows for name in LOGS if name != "log"})
+    np.copyto(table_of(log, "log")["rows_max"], LOG_ROWS)
+    return log

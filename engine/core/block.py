@@ -1,0 +1,127 @@
+"""The block: all state of a portfolio in one array of words, and the names of its parts.
+
+`Core` names the tables once. The compiled core reads the same declaration and reaches each table
+through a bare pointer (`compile/table.py`); here, in ordinary Python, the tables are lists of rows
+that lie on the very same bytes. A snapshot is `block.tobytes()`.
+
+Layout, in words: HEADER words (offset and number of rows of each table), then the tables, then the
+parameters and states of strategies and rules. The log is a second array of the same layout.
+"""
+
+import ctypes
+import typing
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from engine.core.compile.declare import Record, hints
+from engine.core.records import (
+    Account,
+    Book,
+    DecisionRow,
+    DenialRow,
+    FillRow,
+    Intent,
+    Log,
+    Order,
+    OrderRow,
+    Out,
+    RuleRow,
+    Series,
+    SignalRow,
+    Symbol,
+    TradeRow,
+    View,
+)
+
+Words = np.ndarray[Any, np.dtype[np.int64]]
+
+HEADER = 64
+
+
+class Core:
+    """The tables of the block and of the log, and the users' functions, as Python sees them."""
+
+    account: Account
+    symbols: Sequence[Symbol]
+    series: Sequence[Series]
+    books: Sequence[Book]
+    rules: Sequence[RuleRow]
+    working: Sequence[Order]
+    out: Out
+    rule_view: View
+    intent: Intent
+    log: Log
+    signals: Sequence[SignalRow]
+    decisions: Sequence[DecisionRow]
+    denials: Sequence[DenialRow]
+    orders: Sequence[OrderRow]
+    fills: Sequence[FillRow]
+    trades: Sequence[TradeRow]
+
+    def __init__(self, block: Words, log: Words, functions: Sequence[Callable[..., Any]]) -> None:
+        self.functions = functions
+        self.users: dict[int, Record] = {}
+        for name, (record, single) in TABLES.items():
+            rows = rows_of(log if name in LOGS else block, name, record)
+            setattr(self, name, rows[0] if single else rows)
+
+
+def _tables() -> dict[str, tuple[type[Record], bool]]:
+    """Return name → (record, whether it is one row) of every table, in the order of `Core`."""
+    found = {}
+    for name, hint in hints(Core).items():
+        single = isinstance(hint, type)
+        found[name] = (hint if single else typing.get_args(hint)[0], single)
+    return found
+
+
+TABLES = _tables()
+LOGS = ("log", "signals", "decisions", "denials", "orders", "fills", "trades")
+PLACES = {name: 2 * i for i, name in enumerate(TABLES)}
+
+
+def allocate(counts: dict[str, int], tail: int = 0) -> Words:
+    """Return zeroed words with a header and room for `counts` rows per table and `tail` words."""
+    words = HEADER + sum(TABLES[name][0].words * n for name, n in counts.items()) + tail
+    block = np.zeros(words, np.int64)
+    offset = HEADER
+    for name, n in counts.items():
+        block[PLACES[name]] = offset
+        block[PLACES[name] + 1] = n
+        offset += TABLES[name][0].words * n
+    return block
+
+
+def tail_of(block: Words, counts: dict[str, int]) -> int:
+    """Return the offset, in words, of what follows the tables."""
+    return HEADER + sum(TABLES[name][0].words * n for name, n in counts.items())
+
+
+def table_of(words: Words, name: str) -> np.ndarray[Any, np.dtype[np.void]]:
+    """Return a table as a structured array that shares the words, shape (rows,)."""
+    record = TABLES[name][0]
+    offset, rows = int(words[PLACES[name]]), int(words[PLACES[name] + 1])
+    return words[offset : offset + rows * record.words].view(record.dtype)
+
+
+def rows_of(words: Words, name: str, record: type[Record]) -> list[Any]:
+    """Return a table as a list of rows that share the words."""
+    offset, rows = int(words[PLACES[name]]), int(words[PLACES[name] + 1])
+    return [row_at(words, offset + i * record.words, record) for i in range(rows)]
+
+
+def row_at(words: Words, offset: int, record: type[Record]) -> Any:
+    """Return one row at a word offset; it shares the words."""
+    return record.from_buffer(words, offset * ctypes.sizeof(ctypes.c_int64))
+
+
+def call(core: Core, function: int, params: int, state: int, given: Record, taken: Record) -> int:
+    """Call a strategy's step or a rule's check; return what it answers, 0 for nothing.
+
+    Compiled code replaces this by a call through the function's address (`compile/table.py`),
+    which answers -1 where the user's code raised.
+    """
+    users = core.users
+    return int(core.functions[function](users[params], users[state], given, taken) or 0)

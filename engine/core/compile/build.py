@@ -1,0 +1,217 @@
+"""Compiles the driver once per installation, and each user's function on its own.
+
+Every function becomes a C function of one fixed signature; the driver calls it through its address.
+Editing a strategy therefore recompiles that strategy and nothing else.
+"""
+
+import ctypes
+import enum
+import types
+from collections import namedtuple
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+from numba.core import types as nb
+from numba.core.dispatcher import Dispatcher
+
+from engine.core import advance as advance_module
+from engine.core.block import TABLES, Words, call
+from engine.core.compile import cache, check, table
+from engine.core.compile.declare import Part, Record, Strategy, where
+from engine.core.compile.table import attach, call_address, record_at, rows
+from engine.core.records import Bar, Event, Intent, Out, View
+from engine.errors import ConfigError
+
+_OPTIONS = {"nogil": True, "error_model": "python"}
+_INNER = _OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
+_ON_EVERY_EVENT = ("on_prices", "match", "leave", "mark", "extend")
+_LAYOUT = repr([(name, record.dtype.descr) for name, (record, _) in TABLES.items()])
+_EXTENSION = Path(table.__file__).read_text()
+
+Callback = ctypes.CFUNCTYPE(
+    ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p
+)
+advance = advance_module.advance
+_kept: dict[str, Any] = {}
+
+
+def arguments(part: type[Part]) -> tuple[type[Record], type[Record]]:
+    """Return the records that a class's function is handed after its parameters and state."""
+    return (Bar, Out) if issubclass(part, Strategy) else (View, Intent)
+
+
+def clone(function: Any, options: dict[str, Any]) -> Dispatcher:
+    """Return a compiled copy of a function in which the plain functions it calls are compiled too.
+
+    Raises ConfigError where a function calls itself, however indirectly.
+    """
+    return _clone(function, options, {}, ())
+
+
+def _clone(
+    function: Any, options: dict[str, Any], made: dict[Any, Dispatcher], path: tuple[Any, ...]
+) -> Dispatcher:
+    if function in path:
+        raise ConfigError(
+            f"{where(function)}: {function.__name__} calls itself. Write it as a loop."
+        )
+    if function in made:
+        return made[function]
+    scope = dict(function.__globals__)
+    for name in set(cache.globals_of(function.__code__)):
+        value = scope.get(name)
+        if value is call:
+            scope[name] = call_address
+        elif isinstance(value, types.FunctionType):
+            scope[name] = _clone(value, options, made, (*path, function))
+        elif isinstance(value, enum.EnumType) and issubclass(value, enum.IntEnum):
+            scope[name] = _constants(value)
+    copy = types.FunctionType(
+        function.__code__, scope, function.__name__, function.__defaults__, function.__closure__
+    )
+    hot = {"forceinline": True} if function.__name__ in _ON_EVERY_EVENT else {}
+    made[function] = numba.njit(**options, **hot)(copy)
+    return made[function]
+
+
+def _constants(words: type[enum.IntEnum]) -> Any:
+    """Return an enumeration as plain numbers, which numba folds into the code."""
+    return namedtuple(words.__name__, words.__members__)(*map(int, words))
+
+
+# ── the driver ────────────────────────────────────────────────────────────────────────────────
+
+
+def _run(
+    block: Words, addresses: Words, log: Words, events: Any, first: int, last: int, equity: Any
+) -> int:
+    return advance(attach(block, addresses, log), rows(events), first, last, rows(equity))
+
+
+def driver() -> Callable[..., int]:
+    """Return the compiled `advance`, taking (block, addresses, log, events, first, last, equity).
+
+    `events` has shape (n,) of `Event.dtype`, `equity` shape (n,) of float64.
+    """
+    key = cache.fingerprint(_run, _LAYOUT, _EXTENSION, str(table.is_checked()))
+    if key not in _kept:
+        scope = dict(_run.__globals__) | {"advance": clone(advance, _INNER)}
+        words = nb.Array(nb.int64, 1, "C")
+        events = nb.Array(table.record_type(Event), 1, "C")
+        equity = nb.Array(nb.float64, 1, "C")
+        entry = numba.njit(
+            nb.int64(words, words, words, events, nb.int64, nb.int64, equity), **_OPTIONS,
+            **_stored()
+        )(_named(_run, f"driver_{key}", scope))
+        _kept[key] = entry
+        cache.keep(key)
+    return _kept[key]
+
+
+def _named(template: Any, name: str, scope: dict[str, Any]) -> types.FunctionType:
+    """Return a copy of a function whose name carries its key: numba names cache files by it."""
+    entry = types.FunctionType(template.__code__, scope, template.__name__)
+    entry.__qualname__ = name
+    entry.__module__ = __name__
+    return entry
+
+
+def _stored() -> dict[str, Any]:
+    """Return the options that make numba keep compiled code in our folder."""
+    numba.config.CACHE_DIR = str(cache.folder() / "code")
+    return {"cache": True}
+
+
+# ── users' functions ──────────────────────────────────────────────────────────────────────────
+
+
+def _step(params: Any, state: Any, bar: Any, out: Any) -> int:
+    try:
+        user(record_at(params, PARAMS), record_at(state, STATE), bar, out)  # type: ignore[name-defined]  # noqa: F821
+    except Exception:
+        return -1
+    return 0
+
+
+def _check(params: Any, state: Any, view: Any, intent: Any) -> int:
+    try:
+        denied = user(record_at(params, PARAMS), record_at(state, STATE), view, intent)  # type: ignore[name-defined]  # noqa: F821
+    except Exception:
+        return -1
+    return 1 if denied else 0
+
+
+def key_of(part: type[Part]) -> str:
+    """Return the cache key of a class's compiled function."""
+    layout = f"{part.entry}{part.Params.dtype.descr}{part.StateRecord.dtype.descr}"
+    return cache.fingerprint(part.function(), layout, _LAYOUT, _EXTENSION)
+
+
+def is_compiled(part: type[Part]) -> bool:
+    """Return whether a class's function can be used without compiling it."""
+    return not part.compiled or cache.is_kept(key_of(part))
+
+
+def function_of(part: type[Part]) -> Any:
+    """Return the compiled function of a class (its `address` is what the driver calls).
+
+    Raises ConfigError with every mistake that is found in the class.
+    """
+    check.check(part)
+    key = key_of(part)
+    if key not in _kept:
+        signature = table.signature_of(*arguments(part))
+        user = clone(part.function(), _OPTIONS | {"boundscheck": True})  # type: ignore[arg-type]
+        if not cache.is_kept(key):
+            check.check_types(part, user, signature)
+        scope = dict(globals()) | {
+            "user": user, "PARAMS": part.Params.dtype, "STATE": part.StateRecord.dtype
+        }
+        template = _step if issubclass(part, Strategy) else _check
+        entry = _named(template, f"{part.__name__}_{key}", scope)
+        _kept[key] = numba.cfunc(signature, error_model="python", **_stored())(entry)
+        cache.keep(key)
+    return _kept[key]
+
+
+def callback_of(part: Part) -> Any:
+    """Return a C function that calls the ordinary Python function of a `compiled: false` part."""
+    given, taken = arguments(type(part))
+    function = type(part).function()
+
+    def answer(params: int, state: int, first: int, second: int) -> int:
+        s = type(part).StateRecord.from_address(state)
+        try:
+            denied = function(part, s, given.from_address(first), taken.from_address(second))
+        except Exception as error:
+            part.raised = error
+            return -1
+        return 1 if denied and part.entry == "check" else 0
+
+    return Callback(answer)
+
+
+def addresses_of(parts: tuple[Part, ...]) -> tuple[Words, list[Any]]:
+    """Return the address of each part's function, and what must be kept alive with them.
+
+    Raises ConfigError with the mistakes of all classes together.
+    """
+    alive, problems = [], []
+    addresses = np.zeros(max(1, len(parts)), np.int64)
+    for i, part in enumerate(parts):
+        try:
+            if type(part).compiled:
+                function = function_of(type(part))
+                addresses[i] = function.address
+            else:
+                function = callback_of(part)
+                addresses[i] = ctypes.cast(function, ctypes.c_void_p).value or 0
+            alive.append(function)
+        except ConfigError as error:
+            problems += [p for p in error.problems if p not in problems]
+    if problems:
+        raise ConfigError(*problems)
+    return addresses, alive

@@ -1,0 +1,104 @@
+"""Appends what happened to the logs that the shell empties."""
+
+from engine.core.block import Core
+from engine.core.records import Status
+
+
+def log_signal(core: Core, k: int, tag: int) -> None:
+    """Append that book `k` now wants another target."""
+    book = core.books[k]
+    row = core.signals[core.log.signals]
+    row.ts = core.account.ts
+    row.seq = core.account.seq
+    row.book = k
+    row.target = book.target
+    row.stop = book.wish_stop
+    row.take = book.wish_take
+    row.price = core.symbols[book.symbol].price
+    row.tag = tag
+    core.log.signals += 1
+    core.log.rows += 1
+
+
+def log_decision(core: Core, k: int, approved: int, quantity: float, denials: int) -> None:
+    """Append what became of the signal of book `k`."""
+    row = core.decisions[core.log.decisions]
+    row.ts = core.account.ts
+    row.seq = core.account.seq
+    row.book = k
+    row.approved = approved
+    row.quantity = quantity
+    row.denials = denials
+    core.log.decisions += 1
+    core.log.rows += 1
+
+
+def log_denial(core: Core, k: int, reason: int, measured: float, limit: float) -> None:
+    """Append one reason why an opening of book `k` is denied."""
+    row = core.denials[core.log.denials]
+    row.ts = core.account.ts
+    row.seq = core.account.seq
+    row.book = k
+    row.reason = reason
+    row.measured = measured
+    row.limit = limit
+    core.log.denials += 1
+    core.log.rows += 1
+
+
+def log_order(
+    core: Core, k: int, order: int, status: Status, quantity: float, price: float, reason: int
+) -> None:
+    """Append a new status of an order of book `k`."""
+    row = core.orders[core.log.orders]
+    row.ts = core.account.ts
+    row.seq = core.account.seq
+    row.book = k
+    row.id = order
+    row.status = status
+    row.quantity = quantity
+    row.price = price
+    row.reason = reason
+    core.log.orders += 1
+    core.log.rows += 1
+
+
+def log_fill(
+    core: Core, k: int, order: int, ts: int, quantity: float, price: float, fee: float, reason: int
+) -> None:
+    """Append a fill of book `k` that is already in the ledger."""
+    row = core.fills[core.log.fills]
+    row.ts = ts
+    row.seq = core.account.seq
+    row.book = k
+    row.order = order
+    row.quantity = quantity
+    row.price = price
+    row.fee = fee
+    row.position = core.books[k].position
+    row.cash = core.account.cash
+    row.reason = reason
+    core.log.fills += 1
+    core.log.rows += 1
+
+
+def log_trade(core: Core, k: int, ts: int, reason: int) -> None:
+    """Append the round trip that book `k` has just closed."""
+    book = core.books[k]
+    row = core.trades[core.log.trades]
+    row.opened_at = book.opened_at
+    row.closed_at = ts
+    row.opened_seq = book.opened_seq
+    row.seq = core.account.seq
+    row.book = k
+    row.quantity = book.bought
+    row.entry = book.spent / book.bought
+    row.exit = book.earned / book.sold
+    row.fees = book.paid
+    row.profit = (
+        book.earned - book.spent
+    ) * core.symbols[book.symbol].contract_size - book.paid
+    row.equity = book.opened_equity
+    row.reason = reason
+    core.log.trades += 1
+    core.log.rows += 1

@@ -1,0 +1,93 @@
+"""A block, and the code that advances it: compiled, or interpreted on the very same bytes."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from engine.core.advance import advance
+from engine.core.assemble import Layout, assemble
+from engine.core.block import LOGS, Core, Words, row_at, table_of
+from engine.core.records import Event
+
+Rows = np.ndarray[Any, np.dtype[np.void]]
+
+
+class Machine(Protocol):
+    """What a backtest and the live shell drive."""
+
+    plan: Layout
+    block: Words
+    log: Words
+
+    def advance(self, events: Rows, first: int, last: int, equity: Rows) -> int:
+        """Process events[first:last]; see `core.advance`."""
+        ...
+
+
+class Compiled:
+    """The machine that trades: nogil machine code, about 20 ns an event."""
+
+    def __init__(self, plan: Layout) -> None:
+        from engine.core.compile import build  # numba takes half a second to import
+
+        self.plan = plan
+        self.block, self.log = assemble(plan)
+        self._addresses, self._alive = build.addresses_of(plan.parts)
+        self._run = build.driver()
+
+    def advance(self, events: Rows, first: int, last: int, equity: Rows) -> int:
+        """Process events[first:last]; see `core.advance`."""
+        return self._run(self.block, self._addresses, self.log, events, first, last, equity)
+
+
+class Interpreted:
+    """The machine to look into: the same functions as ordinary Python, for breakpoints and tests.
+
+    Opens any block, also one that a compiled machine has advanced.
+    """
+
+    def __init__(self, plan: Layout, block: Words | None = None) -> None:
+        self.plan = plan
+        self.block, self.log = assemble(plan)
+        if block is not None:
+            self.block = block
+        functions = [type(part).function() for part in plan.parts]
+        self._core = Core(self.block, self.log, functions)
+        rules = len(plan.portfolio.rules)
+        steps = [(row.params, row.state, plan.parts[row.step]) for row in self._core.books]
+        checks = [(row.params, row.state, plan.parts[row.check]) for row in self._core.rules]
+        assert len(checks) == rules
+        for params, state, part in steps + checks:
+            kind = type(part)
+            users = self._core.users
+            users[params] = row_at(self.block, params, kind.Params) if kind.compiled else part
+            users[state] = row_at(self.block, state, kind.StateRecord)
+
+    def advance(self, events: Rows, first: int, last: int, equity: Rows) -> int:
+        """Process events[first:last]; see `core.advance`."""
+        return advance(self._core, _Events(events), first, last, equity)
+
+
+class _Events(Sequence[Event]):
+    """A structured array of events, one `Event` at a time."""
+
+    def __init__(self, events: Rows) -> None:
+        self._events = events.view(np.int64)
+
+    def __len__(self) -> int:
+        return len(self._events) // Event.words
+
+    def __getitem__(self, i: Any) -> Any:
+        return row_at(self._events, i * Event.words, Event)
+
+
+def drain(machine: Machine) -> dict[str, Rows]:
+    """Return the rows of each log as copies, and empty the logs."""
+    counts = table_of(machine.log, "log")[0]
+    rows = {}
+    for name in LOGS[1:]:
+        rows[name] = table_of(machine.log, name)[: counts[name]].copy()
+        counts[name] = 0
+    counts["rows"] = 0
+    return rows

@@ -1,0 +1,80 @@
+"""What to trade, in plain values: the declaration that the block of the core is made from."""
+
+import re
+from dataclasses import dataclass
+
+from engine.core.compile.declare import Rule, Strategy
+from engine.core.records import FillOn, Reason, Sizing
+
+_UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+
+
+def parse_timeframe(text: str) -> int:
+    """Return the milliseconds of a timeframe such as `1m`, `4h` or `1d`.
+
+    Raises ValueError with a sentence where the text is none.
+    """
+    match = re.fullmatch(r"([1-9][0-9]*)([smhdw])", text)
+    if not match:
+        raise ValueError(f"must be a number and one of s m h d w, such as 1m or 4h, was {text!r}")
+    return int(match[1]) * _UNITS_MS[match[2]]
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """A symbol and its grid; 0.0 means that prices or quantities are not rounded."""
+
+    symbol: str
+    tick: float = 0.0
+    lot: float = 0.0
+    notional_min: float = 0.0
+    contract_size: float = 1.0
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One declared strategy with its book; `span` is its timeframe in ms.
+
+    `ratio` is the equity that exposure 1 stands for, `reserve_ratio` the part of it left unused.
+    `stop_loss` and `take_profit` are fractions of the fill price, 0.0 for none.
+    """
+
+    name: str
+    strategy: Strategy
+    symbols: tuple[str, ...]
+    span: int
+    sizing: Sizing
+    quantity: float = 0.0
+    ratio: float = 0.0
+    reserve_ratio: float = 0.0
+    stop_loss: float = 0.0
+    take_profit: float = 0.0
+
+
+@dataclass(frozen=True)
+class Portfolio:
+    """All instances on one account; `taker` and `slippage` are fractions of the traded value."""
+
+    instruments: tuple[Instrument, ...]
+    instances: tuple[Instance, ...]
+    rules: tuple[tuple[str, Rule], ...]
+    cash: float
+    taker: float = 0.0
+    slippage: float = 0.0
+    fill_on: FillOn = FillOn.NEXT
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols, in the order of their index in the core."""
+        return tuple(instrument.symbol for instrument in self.instruments)
+
+    @property
+    def spans(self) -> tuple[int, ...]:
+        """The timeframes in use, in ms, ascending."""
+        return tuple(sorted({instance.span for instance in self.instances}))
+
+    def reason(self, code: int) -> str:
+        """Return the word for a reason code of the core or of one of the rules."""
+        if code >= Reason.RULE:
+            return type(self.rules[code - Reason.RULE][1]).reason
+        return Reason(code).name.lower()

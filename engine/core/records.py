@@ -1,0 +1,341 @@
+"""The rows of the core: what comes in, what is kept, what goes out.
+
+All times are UTC milliseconds, all money is in the account's currency, all quantities are in base
+units, signed (positive is long). Numbers are 8-byte words; a whole number that stands for a word
+(a kind, a status, a reason) is named in one of the tuples or enumerations below.
+"""
+
+import enum
+
+from engine.core.compile.declare import Record
+
+
+class Kind(enum.IntEnum):
+    """Kinds of events, and which of the fields `open … volume` each uses."""
+
+    BAR = 1  # a closed bar of `span` ms that opened at ts - span: open high low close volume
+    TICK = 2  # a trade print: open = high = low = close = price, volume = amount, span = 0
+    TIMER = 3  # time has passed; closes the bars that are due
+    TARGET = 4  # a row of `external` for `instance`: open = target, high = take, low = stop
+
+
+class Reason(enum.IntEnum):
+    """Why the core itself ordered, denied or refused. A rule's reason is RULE + its index."""
+
+    NONE = 0
+    SIGNAL = 1
+    STOP_LOSS = 2
+    TAKE_PROFIT = 3
+    SHORT_ON_SPOT = 4
+    BELOW_LOT = 5
+    BELOW_NOTIONAL_MIN = 6
+    TOO_MANY_ORDERS = 7
+    INSUFFICIENT_FUNDS = 8
+    NOTHING_LEFT = 9
+    RULE = 100
+
+
+class Status(enum.IntEnum):
+    """States of an order; each change is one row of the order log."""
+
+    PLACED = 1
+    FILLED = 2
+    REFUSED = 3
+
+
+class Failure(enum.IntEnum):
+    """Why `advance` stopped before the last event."""
+
+    NONE = 0
+    RAISED = 1
+    NOT_A_NUMBER = 2
+    OUT_OF_RANGE = 3
+    ORDERS_FULL = 4
+
+
+class Sizing(enum.IntEnum):
+    """How a target exposure becomes a quantity."""
+
+    FIXED = 1
+    EQUITY = 2
+
+
+class FillOn(enum.IntEnum):
+    """At which price an order that a closed bar caused is filled."""
+
+    NEXT = 1  # the next event of the symbol
+    CLOSE = 2  # the close that caused it
+
+
+ORDERS_PER_BOOK = 8
+OPENINGS_PER_BOOK = 4  # the other rows stay free for orders that reduce
+
+
+# ── in ────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Event(Record):
+    """One thing that happened, in the order of `seq`."""
+
+    ts: int  # when it was known
+    seq: int
+    kind: int  # Kind
+    symbol: int  # index of the symbol
+    instance: int  # index of the instance (TARGET)
+    span: int  # length of the bar in ms (BAR)
+    history: int  # 1: the state advances, nothing is ordered
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+
+
+# ── kept ──────────────────────────────────────────────────────────────────────────────────────
+
+
+class Bar(Record):
+    """Prices and volume of one stretch of time."""
+
+    ts: int  # when it opened
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+
+
+class Account(Record):
+    """The one account that all books share."""
+
+    ts: int  # of the present event
+    seq: int  # of the present event
+    history: int  # 1 while the present event is history
+    cash: float
+    value: float  # of all positions at the last prices
+    equity: float  # cash + value
+    fees: float  # paid so far
+    orders: int  # placed so far: the last order id
+    taker: float  # fee of a market order, as a fraction
+    slippage: float  # of a market order, as a fraction of the price
+    fill_on: int  # FillOn
+    failure: int  # Failure
+    failed_book: int
+    failed_rule: int  # index, or -1 where a strategy failed
+
+
+class Symbol(Record):
+    """One instrument: its grid, its last price, and what all books hold of it."""
+
+    book_first: int
+    book_end: int
+    series_first: int
+    series_end: int
+    tick: float  # price step, 0.0 where prices are not rounded
+    lot: float  # quantity step, 0.0 where quantities are not rounded
+    notional_min: float
+    contract_size: float
+    price: float  # last, 0.0 before the first event
+    price_ts: int
+    position: float  # sum of the books
+    value: float  # position at the last price
+
+
+class Series(Record):
+    """Bars of one timeframe of one symbol, and the books that are called when one closes."""
+
+    symbol: int
+    span: int  # timeframe in ms
+    book_first: int
+    book_end: int
+    closes: int  # when the forming bar's time is over
+    count: int  # events in the forming bar, 0 for none
+    bar: Bar  # the forming bar
+
+
+class Book(Record):
+    """What one instance wants and holds in one symbol."""
+
+    instance: int
+    symbol: int
+    step: int  # index of the step function
+    params: int  # word offsets in the block
+    state: int
+    on_tick: int  # 1: step on each tick
+    external: int  # 1: fed by TARGET events, no step
+    sizing: int  # Sizing
+    quantity: float  # Sizing.FIXED
+    ratio: float  # Sizing.EQUITY: equity per exposure 1, reserve and costs taken off
+    stop_loss: float  # fractions of the fill price, 0.0 for none
+    take_profit: float
+    target: float  # the strategy's last wish
+    wish_stop: float  # its last stop and take prices, 0.0 for none
+    wish_take: float
+    position: float
+    entry: float  # average price of the position
+    stop: float  # live prices, 0.0 for none
+    take: float
+    orders: int  # how many of the book's order rows are working
+    opened_at: int  # of the present round trip: bar or tick time of its first fill
+    opened_seq: int
+    bought: float  # quantity entered so far in the present round trip
+    spent: float  # quantity entered x price
+    sold: float  # quantity left so far
+    earned: float  # quantity left x price
+    paid: float  # fees of the round trip
+    opened_equity: float
+    stopped: int  # exits by stop-loss, by take-profit
+    taken: int
+
+
+class RuleRow(Record):
+    """One risk rule."""
+
+    check: int  # index of the check function
+    params: int
+    state: int
+
+
+class Order(Record):
+    """A market order that waits for its event."""
+
+    id: int
+    seq: int  # of the event that caused it
+    ts: int  # the earliest time it can be filled
+    quantity: float
+    price: float  # last price when it was decided
+    reason: int  # Reason
+
+
+# ── handed to users' code ─────────────────────────────────────────────────────────────────────
+
+
+class Out(Record):
+    """What a strategy wants; filled with its present wishes before each step."""
+
+    target: float  # exposure in [-1, 1]
+    stop: float  # price, 0.0 for none
+    take: float  # price, 0.0 for none
+    tag: int  # why, a key of the class's `tags`
+
+
+class View(Record):
+    """What a rule may look at: the account and the symbol as they are now."""
+
+    ts: int
+    cash: float
+    equity: float
+    exposure: float  # absolute value of all positions, working orders counted as filled
+    symbol_exposure: float  # the same of this symbol alone
+    positions: int  # books that hold something, working orders counted as filled
+    position: float  # of this book, likewise
+    price: float
+    price_age: int  # ms since the last price
+
+
+class Intent(Record):
+    """An opening that a rule is asked about."""
+
+    instance: int
+    symbol: int
+    quantity: float  # signed change of the position
+    price: float
+    notional: float  # |quantity| x price x contract size
+    measured: float  # written by the rule: what it measured
+    limit: float  # written by the rule: what it allows
+
+
+# ── out ───────────────────────────────────────────────────────────────────────────────────────
+
+
+class Log(Record):
+    """How many rows each log holds since the shell last emptied them."""
+
+    signals: int
+    decisions: int
+    denials: int
+    orders: int
+    fills: int
+    trades: int
+    rows: int  # of all logs together
+    rows_max: int  # `advance` returns before an event when more are in use
+
+
+class SignalRow(Record):
+    """A strategy changed what it wants."""
+
+    ts: int
+    seq: int
+    book: int
+    target: float
+    stop: float
+    take: float
+    price: float
+    tag: int
+
+
+class DecisionRow(Record):
+    """What risk said to the signal of the same book and seq."""
+
+    ts: int
+    seq: int
+    book: int
+    approved: int  # 1: `quantity` was ordered (0.0: there was nothing to do); 0: denied
+    quantity: float
+    denials: int  # rows of the denial log that belong to it
+
+
+class DenialRow(Record):
+    """One of the reasons of a denied decision."""
+
+    ts: int
+    seq: int
+    book: int
+    reason: int  # Reason
+    measured: float
+    limit: float
+
+
+class OrderRow(Record):
+    """A change of an order's status."""
+
+    ts: int
+    seq: int
+    book: int
+    id: int
+    status: int  # Status
+    quantity: float
+    price: float  # last price when placed, fill price afterwards
+    reason: int  # Reason
+
+
+class FillRow(Record):
+    """A fill, and the account right after it."""
+
+    ts: int  # open time of the bar, or time of the tick, that filled it
+    seq: int
+    book: int
+    order: int
+    quantity: float
+    price: float
+    fee: float
+    position: float  # of the book, afterwards
+    cash: float  # afterwards
+    reason: int  # Reason
+
+
+class TradeRow(Record):
+    """A closed round trip of one book."""
+
+    opened_at: int
+    closed_at: int
+    opened_seq: int
+    seq: int
+    book: int
+    quantity: float  # entered
+    entry: float  # average prices
+    exit: float
+    fees: float
+    profit: float  # net of fees
+    equity: float  # of the account at the entry
+    reason: int  # Reason of the last exit

@@ -1,0 +1,94 @@
+"""Decides what becomes of a signal: an order, or a denial with every reason."""
+
+from engine.core.block import Core, call
+from engine.core.log import log_decision, log_denial
+from engine.core.order import place, working_quantity
+from engine.core.records import OPENINGS_PER_BOOK, Failure, Reason
+from engine.core.sizing import sized
+
+
+def decide(core: Core, k: int) -> None:
+    """Order the difference between what book `k` should have and what it has or has ordered.
+
+    Only openings can be denied: risk never stands between a position and its exit.
+    """
+    book = core.books[k]
+    held = book.position + working_quantity(core, k)
+    denials = 0
+    wanted = 0.0
+    if book.target < 0.0:
+        log_denial(core, k, Reason.SHORT_ON_SPOT, book.target, 0.0)
+        denials += 1
+    elif book.target > 0.0:
+        wanted = sized(core, k)
+    quantity = wanted - held
+    if quantity > 0.0 or (wanted == 0.0 and book.target > 0.0):
+        denials += _deny(core, k, quantity, held)
+    approved = quantity < 0.0 or denials == 0
+    if not approved:
+        quantity = 0.0
+    log_decision(core, k, 1 if approved else 0, quantity, denials)
+    if quantity != 0.0:
+        place(core, k, quantity)
+
+
+def _deny(core: Core, k: int, quantity: float, held: float) -> int:
+    """Log every reason against an opening of book `k`; return how many there are."""
+    book, intent = core.books[k], core.intent
+    symbol = core.symbols[book.symbol]
+    notional = quantity * symbol.price * symbol.contract_size
+    denials = 0
+    if quantity <= 0.0:
+        log_denial(core, k, Reason.BELOW_LOT, 0.0, symbol.lot)
+        return 1
+    if notional < symbol.notional_min:
+        log_denial(core, k, Reason.BELOW_NOTIONAL_MIN, notional, symbol.notional_min)
+        denials += 1
+    if book.orders >= OPENINGS_PER_BOOK:
+        log_denial(core, k, Reason.TOO_MANY_ORDERS, book.orders, OPENINGS_PER_BOOK)
+        denials += 1
+    _look(core, k, held)
+    for r in range(len(core.rules)):
+        rule = core.rules[r]
+        intent.instance = book.instance
+        intent.symbol = book.symbol
+        intent.quantity = quantity
+        intent.price = symbol.price
+        intent.notional = notional
+        intent.measured = 0.0
+        intent.limit = 0.0
+        answer = call(core, rule.check, rule.params, rule.state, core.rule_view, intent)
+        if answer < 0:
+            core.account.failure = Failure.RAISED
+            core.account.failed_book = k
+            core.account.failed_rule = r
+        if answer != 0:
+            log_denial(core, k, Reason.RULE + r, intent.measured, intent.limit)
+            denials += 1
+    return denials
+
+
+def _look(core: Core, k: int, held: float) -> None:
+    """Fill in what rules may look at."""
+    account, book, view = core.account, core.books[k], core.rule_view
+    view.ts = account.ts
+    view.cash = account.cash
+    view.equity = account.equity
+    view.exposure = 0.0
+    view.symbol_exposure = 0.0
+    view.positions = 0
+    view.position = held
+    view.price = core.symbols[book.symbol].price
+    view.price_age = account.ts - core.symbols[book.symbol].price_ts
+    for s in range(len(core.symbols)):
+        symbol = core.symbols[s]
+        position = 0.0
+        for j in range(symbol.book_first, symbol.book_end):
+            holds = core.books[j].position + working_quantity(core, j)
+            position += holds
+            if holds != 0.0:
+                view.positions += 1
+        exposure = abs(position) * symbol.price * symbol.contract_size
+        view.exposure += exposure
+        if s == book.symbol:
+            view.symbol_exposure = exposure

@@ -1,0 +1,21 @@
+"""Limits what the account may hold in all symbols together."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from engine.core.compile.declare import Rule
+from engine.core.records import Intent, View
+
+
+class GrossExposure(Rule):
+    """Denies an order that would make all positions worth more than `ratio_max` of the equity."""
+
+    ratio_max: Annotated[float, Field(gt=0)] = 1.0  # of equity
+
+    reason = "gross_exposure_above_limit"
+
+    def check(p, s, view: View, intent: Intent) -> bool:
+        intent.measured = view.exposure + intent.notional
+        intent.limit = p.ratio_max * view.equity
+        return intent.measured > intent.limit

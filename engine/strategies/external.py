@@ -1,0 +1,20 @@
+"""Follows a file: targets, stops and takes that were made elsewhere, by the time they were known."""
+
+from engine.core.compile.declare import Strategy
+from engine.core.records import Bar, Out
+
+
+class External(Strategy):
+    """Does what the rows of `path` say, each from its `ts` on.
+
+    Columns of the Parquet or CSV file: ts (UTC ms, when the row became known: for one computed from
+    a bar that is the bar's close time, not its open time), target, and optionally symbol, stop and
+    take (prices, 0 for none). Without a symbol column a row is for every symbol of the instance.
+    """
+
+    path: str  # file of the rows
+
+    on = "target"  # called by rows, not by bars
+
+    def step(p, s, bar: Bar, out: Out) -> None:
+        return

@@ -1,0 +1,134 @@
+"""Small markets for tests: stories of bars as text, random bars, and portfolios to trade them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from engine.core.assemble import layout
+from engine.core.machine import drain
+from engine.core.portfolio import Instance, Instrument, Portfolio
+from engine.core.records import Event, Kind, Sizing
+from engine.research.backtest import replay
+from engine.research.result import Replay
+from engine.strategies.external import External
+
+MINUTE = 60_000
+
+
+def portfolio(
+    *instances: Instance, symbols: Sequence[str] = ("X/USD",), cash: float = 10_000.0, **given: Any
+) -> Portfolio:
+    """Return a portfolio; without instances, one that follows TARGET events with quantity 1."""
+    grids = given.pop("instruments", tuple(Instrument(symbol) for symbol in symbols))
+    rules = given.pop("rules", ())
+    return Portfolio(grids, instances or (follower(symbols=tuple(symbols)),), rules, cash, **given)
+
+
+def follower(name: str = "follower", **given: Any) -> Instance:
+    """Return an instance that does what TARGET events say."""
+    defaults: dict[str, Any] = {
+        "symbols": ("X/USD",), "span": MINUTE, "sizing": Sizing.FIXED, "quantity": 1.0
+    }
+    return Instance(name, External(path="none"), **(defaults | given))
+
+
+def bar_events(rows: Any, span: int = MINUTE, symbol: int = 0) -> Any:
+    """Return BAR events of rows (open, high, low, close[, volume]), the first opening at 0 ms."""
+    rows = np.asarray(rows, np.float64)
+    events = np.zeros(len(rows), Event.dtype)
+    events["kind"] = Kind.BAR
+    events["symbol"] = symbol
+    events["span"] = span
+    events["ts"] = (np.arange(len(rows)) + 1) * span
+    for i, name in enumerate(("open", "high", "low", "close", "volume")[: rows.shape[1]]):
+        events[name] = rows[:, i]
+    return numbered(events)
+
+
+def random_bars(n: int, seed: int, spread: float = 0.002) -> Any:
+    """Return BAR events of a random walk from 100 with gaps between close and open."""
+    random = np.random.default_rng(seed)
+    close = 100.0 * np.exp(np.cumsum(random.standard_normal(n) * spread))
+    opened = np.concatenate(([100.0], close[:-1])) * np.exp(random.standard_normal(n) * spread / 3)
+    reach = np.abs(random.standard_normal((2, n))) * spread / 2
+    high = np.maximum(opened, close) * (1.0 + reach[0])
+    low = np.minimum(opened, close) * (1.0 - reach[1])
+    return bar_events(np.stack([opened, high, low, close, random.random(n) * 10.0], axis=1))
+
+
+def target(ts: int, wish: float, stop: float = 0.0, take: float = 0.0, **given: int) -> Any:
+    """Return one TARGET event."""
+    event = np.zeros(1, Event.dtype)
+    event["kind"] = Kind.TARGET
+    event["ts"] = ts
+    event["open"], event["low"], event["high"] = wish, stop, take
+    for name, value in given.items():
+        event[name] = value
+    return event
+
+
+def numbered(*events: Any) -> Any:
+    """Return events in time order, numbered from 0; those of one time stay as given."""
+    merged = np.concatenate(events)
+    merged = merged[np.argsort(merged["ts"], kind="stable")]
+    merged["seq"] = np.arange(len(merged))
+    return merged
+
+
+def run(machine: type, plan: Portfolio, events: Any) -> Replay:
+    """Run all events on a machine of the given kind."""
+    return replay(machine(layout(plan)), events)
+
+
+def state(done: Replay) -> tuple[bytes, ...]:
+    """Return every byte that a run leaves behind: block, equity, and each log."""
+    logs = tuple(rows.tobytes() for rows in done.logs.values())
+    return (done.machine.block.tobytes(), done.equity.tobytes(), *logs)
+
+
+def one_by_one(machine: type, plan: Portfolio, events: Any) -> Replay:
+    """Run the events as live does: one call each, logs emptied after each."""
+    made = machine(layout(plan))
+    equity = np.empty(len(events))
+    chunks = [drain(made)]
+    for i in range(len(events)):
+        made.advance(events[i : i + 1], 0, 1, equity[i : i + 1])
+        chunks.append(drain(made))
+    logs = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+    return Replay(made, logs, equity)
+
+
+def play(machine: type, text: str, plan: Portfolio) -> None:
+    """Play a story and compare what it says with what happens.
+
+    Columns: open high low close, then what the instance wants after the bar (`.` for no change;
+    `1/95/110` adds a stop and a take price), then what happens in the bar: fills as
+    `+1@100` or `-1@95:stop_loss`, refusals as `refused:reason`, denials as `denied:reason`,
+    `.` for nothing, several joined by a comma.
+    """
+    lines = [line.split() for line in text.strip().splitlines() if line.strip()]
+    events = [bar_events([[float(cell) for cell in line[:4]] for line in lines])]
+    for i, line in enumerate(lines):
+        if line[4] != ".":
+            wish, stop, take = ([float(part) for part in line[4].split("/")] + [0.0, 0.0])[:3]
+            events.append(target((i + 1) * MINUTE, wish, stop, take))
+    merged = numbered(*events)
+    done = run(machine, plan, merged)
+    happened = _happened(done, merged, len(lines))
+    told = [" ".join([*line[:5], cell]) for line, cell in zip(lines, happened, strict=True)]
+    assert told == [" ".join(line) for line in lines]
+
+
+def _happened(done: Replay, events: Any, bars: int) -> list[str]:
+    reason = done.machine.plan.portfolio.reason
+    cells: list[list[str]] = [[] for _ in range(bars)]
+    for fill in done.logs["fills"]:
+        why = "" if fill["reason"] == 1 else f":{reason(fill['reason'])}"
+        cells[fill["ts"] // MINUTE].append(f"{fill['quantity']:+g}@{fill['price']:g}{why}")
+    for order in done.logs["orders"]:
+        if order["status"] == 3:
+            cells[order["ts"] // MINUTE - 1].append(f"refused:{reason(order['reason'])}")
+    for denial in done.logs["denials"]:
+        cells[denial["ts"] // MINUTE - 1].append(f"denied:{reason(denial['reason'])}")
+    return [",".join(cell) or "." for cell in cells]
