@@ -4,10 +4,11 @@ A problem is one sentence: *where · what was expected, what it was · what to d
 all problems that were found, never only the first.
 
     ChanQuantError          exit 1   something failed while it ran
-    ├── ConfigError         exit 2   the configuration or a user's class is wrong: fix it, start again
+    ├── ConfigError         exit 2   the configuration or a user's class is wrong: fix it
     ├── DataError           exit 3   a data file fails its check: repair or replace the file
-    ├── StrategyFailed      exit 1   a strategy or rule failed on an event: the sentence names the line
-    └── InvariantBroken     exit 70  the engine contradicts itself: stop, keep the evidence, report it
+    ├── CheckFailed         exit 3   a strategy does not pass `chanquant check`
+    ├── StrategyFailed      exit 1   a strategy or rule failed on an event, at the line named
+    └── InvariantBroken     exit 70  the engine contradicts itself: keep the evidence, report
 """
 
 import difflib
@@ -32,6 +33,12 @@ class ConfigError(ChanQuantError):
 
 class DataError(ChanQuantError):
     """The content of a data file is wrong."""
+
+    exit_code = 3
+
+
+class CheckFailed(ChanQuantError):
+    """A strategy does not keep a promise that every strategy makes."""
 
     exit_code = 3
 

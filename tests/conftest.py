@@ -8,7 +8,6 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"
 
-os.environ.setdefault("CHANQUANT_CACHE", str(ROOT / ".cache" / "compiled"))
 pytest.register_assert_rewrite("tests.market")
 
 

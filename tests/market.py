@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from engine.core.assemble import layout
+from engine.core.block import table_of
 from engine.core.machine import drain
 from engine.core.portfolio import Instance, Instrument, Portfolio
 from engine.core.records import Event, Kind, Sizing
@@ -28,7 +29,10 @@ def portfolio(
 def follower(name: str = "follower", **given: Any) -> Instance:
     """Return an instance that does what TARGET events say."""
     defaults: dict[str, Any] = {
-        "symbols": ("X/USD",), "span": MINUTE, "sizing": Sizing.FIXED, "quantity": 1.0
+        "symbols": ("X/USD",),
+        "span": MINUTE,
+        "sizing": Sizing.FIXED,
+        "quantity": 1.0,
     }
     return Instance(name, External(path="none"), **(defaults | given))
 
@@ -41,8 +45,9 @@ def bar_events(rows: Any, span: int = MINUTE, symbol: int = 0) -> Any:
     events["symbol"] = symbol
     events["span"] = span
     events["ts"] = (np.arange(len(rows)) + 1) * span
+    events["bar"]["ts"] = np.arange(len(rows)) * span
     for i, name in enumerate(("open", "high", "low", "close", "volume")[: rows.shape[1]]):
-        events[name] = rows[:, i]
+        events["bar"][name] = rows[:, i]
     return numbered(events)
 
 
@@ -62,7 +67,7 @@ def target(ts: int, wish: float, stop: float = 0.0, take: float = 0.0, **given: 
     event = np.zeros(1, Event.dtype)
     event["kind"] = Kind.TARGET
     event["ts"] = ts
-    event["open"], event["low"], event["high"] = wish, stop, take
+    event["bar"]["open"], event["bar"]["low"], event["bar"]["high"] = wish, stop, take
     for name, value in given.items():
         event[name] = value
     return event
@@ -91,10 +96,12 @@ def one_by_one(machine: type, plan: Portfolio, events: Any) -> Replay:
     """Run the events as live does: one call each, logs emptied after each."""
     made = machine(layout(plan))
     equity = np.empty(len(events))
+    rows = table_of(made.log, "log")["rows"]
     chunks = [drain(made)]
     for i in range(len(events)):
-        made.advance(events[i : i + 1], 0, 1, equity[i : i + 1])
-        chunks.append(drain(made))
+        made.advance(events, i, i + 1, equity)
+        if rows[0]:
+            chunks.append(drain(made))
     logs = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
     return Replay(made, logs, equity)
 

@@ -5,7 +5,8 @@ Pure: no clock, no input or output, no randomness. Only + - x / and comparisons 
 result is the same to the last bit compiled, interpreted, in one batch and one event at a time.
 """
 
-from collections.abc import MutableSequence, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from engine.core.bar import close_due, extend
 from engine.core.block import Core
@@ -16,10 +17,10 @@ from engine.core.records import Event, Failure, Kind
 from engine.core.signal import consider
 from engine.core.tick import step_on_tick
 
+Curve = Any  # floats that can be written by index
 
-def advance(
-    core: Core, events: Sequence[Event], first: int, last: int, equity: MutableSequence[float]
-) -> int:
+
+def advance(core: Core, events: Sequence[Event], first: int, last: int, equity: Curve) -> int:
     """Process events[first:last]; return the index of the first one not processed.
 
     Writes the account's equity after event i to equity[i]. Returns early when the logs must be
@@ -36,13 +37,13 @@ def advance(
         account failure failed_*       signal.fail, risk.decide, order.place
         symbol price price_ts          ledger.mark
         symbol position value          ledger.post, ledger.mark (value)
-        series *                       bar.extend, bar.close_bar
-        book target wish_*             signal.consider
+        series *                       bar.gather, bar.close_bar
+        book out                       users' steps, advance.on_target, signal.consider (tag)
+        book wish                      signal.consider
         book position entry … paid     ledger.post
-        book stop take                 fill.execute, signal.consider
+        book stop take                 protect.protect, fill.execute
         book orders, working orders    order.place, match.match
-        book stopped taken             exits.leave
-        out, rule_view, intent         signal.step, risk.decide (scratch for users' code)
+        rule_view, intent              risk.decide (scratch for users' checks)
         log, signals … trades          log
     """
     account, log = core.account, core.log
@@ -70,23 +71,26 @@ def on_prices(core: Core, event: Event) -> None:
 
     Orders are filled at the open, which is when the bar began; it becomes known at its close.
     """
-    s, ts = event.symbol, event.ts - event.span
-    match(core, s, ts, event.open)
-    leave(core, s, ts, event.open, event.high, event.low)
-    mark(core, s, event.close)
-    extend(core, s, ts, event)
+    s, bar = event.symbol, event.bar
+    symbol = core.symbols[s]
+    for k in range(symbol.book_first, symbol.book_end):
+        if core.books[k].orders > 0:
+            match(core, k, bar.ts, bar.open)
+        if core.books[k].position != 0.0:
+            leave(core, k, bar)
+    mark(core, s, bar.close)
+    extend(core, s, event)
     if event.kind == Kind.TICK:
         step_on_tick(core, s)
 
 
 def on_target(core: Core, event: Event) -> None:
     """Take a row of an `external` strategy as its wish."""
-    out = core.out
-    out.target = event.open
-    out.take = event.high
-    out.stop = event.low
-    out.tag = 0
     symbol = core.symbols[event.symbol]
     for k in range(symbol.book_first, symbol.book_end):
-        if core.books[k].instance == event.instance:
+        book = core.books[k]
+        if book.instance == event.instance:
+            book.out.target = event.bar.open
+            book.out.take = event.bar.high
+            book.out.stop = event.bar.low
             consider(core, k)

@@ -11,16 +11,17 @@ from engine.core.portfolio import Instance, Portfolio
 from engine.core.records import ORDERS_PER_BOOK, Sizing
 
 LOG_ROWS = 1 << 14
+CALLS = ("bar", "tick", "target")  # what a step can be called on, in the order of the books
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a book comes from: one instance in one symbol; `part` is its index in `parts`."""
+    """Where a book comes from: one instance in one symbol; `on` is what its step is called on."""
 
     symbol: int
     span: int
     instance: int
-    part: int
+    on: str
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,11 @@ def layout(portfolio: Portfolio) -> Layout:
     symbols = portfolio.symbols
     books = sorted(
         (
-            Place(symbols.index(symbol), instance.span, i, i)
+            Place(symbols.index(symbol), instance.span, i, instance.strategy.on)
             for i, instance in enumerate(portfolio.instances)
             for symbol in instance.symbols
         ),
-        key=lambda place: (place.symbol, place.span),
+        key=lambda place: (place.symbol, place.span, CALLS.index(place.on)),
     )
     strategies = [instance.strategy for instance in portfolio.instances]
     return Layout(portfolio, tuple(books), (*strategies, *(rule for _, rule in portfolio.rules)))
@@ -64,10 +65,10 @@ def assemble(plan: Layout) -> tuple[Words, Words]:
         "rules": len(portfolio.rules),
         "working": len(plan.books) * ORDERS_PER_BOOK,
     }
-    users = [plan.parts[place.part] for place in plan.books]
+    users = [plan.parts[place.instance] for place in plan.books]
     users += [rule for _, rule in portfolio.rules]
     block = allocate(counts, sum(_user_words(user) for user in users))
-    places = _lay_users(block, tail_of(block, counts), users)
+    places = _lay_users(block, tail_of(counts), users)
     _account(block, portfolio)
     _symbols(block, plan, series)
     _series(block, plan, series)
@@ -118,28 +119,29 @@ def _symbols(block: Words, plan: Layout, series: list[tuple[int, int]]) -> None:
 def _series(block: Words, plan: Layout, series: list[tuple[int, int]]) -> None:
     for f, (symbol, span) in enumerate(series):
         books = [k for k, p in enumerate(plan.books) if (p.symbol, p.span) == (symbol, span)]
+        calls = [plan.books[k].on for k in books]
         row = table_of(block, "series")[f : f + 1]
         row["symbol"] = symbol
         row["span"] = span
-        row["book_first"], row["book_end"] = books[0], books[-1] + 1
+        row["book_first"] = books[0]
+        row["book_end"] = books[0] + calls.count("bar")
+        row["tick_end"] = row["book_end"] + calls.count("tick")
 
 
 def _book(
     block: Words, k: int, place: Place, portfolio: Portfolio, offsets: tuple[int, int]
 ) -> None:
     instance = portfolio.instances[place.instance]
-    costs = portfolio.taker + portfolio.slippage
+    cost = (1.0 + portfolio.slippage) * (1.0 + portfolio.taker)
     row = table_of(block, "books")[k : k + 1]
     row["instance"] = place.instance
     row["symbol"] = place.symbol
-    row["step"] = place.part
+    row["step"] = place.instance
     row["params"], row["state"] = offsets
-    row["on_tick"] = instance.strategy.on == "tick"
-    row["external"] = instance.strategy.on == "target"
     row["sizing"] = instance.sizing
     row["quantity"] = instance.quantity
     if instance.sizing == Sizing.EQUITY:
-        row["ratio"] = instance.ratio * (1.0 - instance.reserve_ratio) / (1.0 + costs)
+        row["ratio"] = instance.ratio * (1.0 - instance.reserve_ratio) / cost
     row["stop_loss"] = instance.stop_loss
     row["take_profit"] = instance.take_profit
 

@@ -1,33 +1,44 @@
 """Builds the bars of each timeframe and shows closed ones to the strategies."""
 
 from engine.core.block import Core
-from engine.core.records import Event
+from engine.core.records import Bar, Event
 from engine.core.signal import step
 
 
-def extend(core: Core, s: int, ts: int, event: Event) -> None:
-    """Add the prices of an event, which began at `ts`, to every series of symbol `s`."""
-    symbol = core.symbols[s]
+def extend(core: Core, s: int, event: Event) -> None:
+    """Add the prices of a bar or tick to every series of symbol `s`.
+
+    A bar of the series' own timeframe is shown as it is; longer ones are gathered.
+    """
+    symbol, bar = core.symbols[s], event.bar
     for f in range(symbol.series_first, symbol.series_end):
         series = core.series[f]
-        if series.count > 0 and ts >= series.closes:
-            close_bar(core, f)
-        bar = series.bar
-        if series.count == 0:
-            bar.ts = ts if event.span == series.span else ts // series.span * series.span
-            series.closes = bar.ts + series.span
-            bar.open = event.open
-            bar.high = event.high
-            bar.low = event.low
-            bar.volume = 0.0
+        if event.span == series.span:
+            show(core, f, bar)
         else:
-            bar.high = max(bar.high, event.high)
-            bar.low = min(bar.low, event.low)
-        bar.close = event.close
-        bar.volume += event.volume
-        series.count += 1
-        if ts + event.span == series.closes:
-            close_bar(core, f)
+            gather(core, f, event)
+
+
+def gather(core: Core, f: int, event: Event) -> None:
+    """Add prices to the forming bar of series `f`; close the bar when its time is over."""
+    series, bar = core.series[f], event.bar
+    forming = series.bar
+    if series.count > 0 and bar.ts >= series.closes:
+        close_bar(core, f)
+    if series.count == 0:
+        forming.ts = bar.ts // series.span * series.span
+        series.closes = forming.ts + series.span
+        forming.open = bar.open
+        forming.high = bar.high
+        forming.low = bar.low
+        forming.volume = 0.0
+    forming.high = max(forming.high, bar.high)
+    forming.low = min(forming.low, bar.low)
+    forming.close = bar.close
+    forming.volume += bar.volume
+    series.count += 1
+    if bar.ts + event.span == series.closes:
+        close_bar(core, f)
 
 
 def close_due(core: Core, ts: int) -> None:
@@ -39,10 +50,14 @@ def close_due(core: Core, ts: int) -> None:
 
 
 def close_bar(core: Core, f: int) -> None:
-    """Close the forming bar of series `f`: each of its strategies sees it once."""
+    """Close the forming bar of series `f`."""
     series = core.series[f]
     series.count = 0
+    show(core, f, series.bar)
+
+
+def show(core: Core, f: int, bar: Bar) -> None:
+    """Show a closed bar to each strategy of series `f`, once."""
+    series = core.series[f]
     for k in range(series.book_first, series.book_end):
-        book = core.books[k]
-        if book.on_tick == 0 and book.external == 0 and core.account.failure == 0:
-            step(core, k, series.bar)
+        step(core, k, bar)

@@ -26,7 +26,6 @@ from engine.core.records import (
     Log,
     Order,
     OrderRow,
-    Out,
     RuleRow,
     Series,
     SignalRow,
@@ -49,7 +48,6 @@ class Core:
     books: Sequence[Book]
     rules: Sequence[RuleRow]
     working: Sequence[Order]
-    out: Out
     rule_view: View
     intent: Intent
     log: Log
@@ -62,10 +60,30 @@ class Core:
 
     def __init__(self, block: Words, log: Words, functions: Sequence[Callable[..., Any]]) -> None:
         self.functions = functions
-        self.users: dict[int, Record] = {}
+        self.users: dict[int, Any] = {}
         for name, (record, single) in TABLES.items():
-            rows = rows_of(log if name in LOGS else block, name, record)
-            setattr(self, name, rows[0] if single else rows)
+            if name in LOGS and not single:
+                setattr(self, name, LogRows(log, name))
+            else:
+                rows = rows_of(log if name in LOGS else block, name, record)
+                setattr(self, name, rows[0] if single else rows)
+
+
+class LogRows(Sequence[Any]):
+    """The rows of a log, each made when it is asked for: there are many, most are never used."""
+
+    def __init__(self, log: Words, name: str) -> None:
+        self._record = TABLES[name][0]
+        self._log = log
+        self._offset, self._rows = int(log[PLACES[name]]), int(log[PLACES[name] + 1])
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def __getitem__(self, i: Any) -> Any:
+        if not 0 <= i < self._rows:
+            raise IndexError(i)
+        return row_at(self._log, self._offset + i * self._record.words, self._record)
 
 
 def _tables() -> dict[str, tuple[type[Record], bool]]:
@@ -84,8 +102,7 @@ PLACES = {name: 2 * i for i, name in enumerate(TABLES)}
 
 def allocate(counts: dict[str, int], tail: int = 0) -> Words:
     """Return zeroed words with a header and room for `counts` rows per table and `tail` words."""
-    words = HEADER + sum(TABLES[name][0].words * n for name, n in counts.items()) + tail
-    block = np.zeros(words, np.int64)
+    block = np.zeros(tail_of(counts) + tail, np.int64)
     offset = HEADER
     for name, n in counts.items():
         block[PLACES[name]] = offset
@@ -94,7 +111,7 @@ def allocate(counts: dict[str, int], tail: int = 0) -> Words:
     return block
 
 
-def tail_of(block: Words, counts: dict[str, int]) -> int:
+def tail_of(counts: dict[str, int]) -> int:
     """Return the offset, in words, of what follows the tables."""
     return HEADER + sum(TABLES[name][0].words * n for name, n in counts.items())
 
@@ -106,6 +123,12 @@ def table_of(words: Words, name: str) -> np.ndarray[Any, np.dtype[np.void]]:
     return words[offset : offset + rows * record.words].view(record.dtype)
 
 
+def copied(words: Words, name: str, rows: int) -> np.ndarray[Any, np.dtype[np.void]]:
+    """Return a copy of the first rows of a table: of words, ten times as fast as of records."""
+    record, offset = TABLES[name][0], int(words[PLACES[name]])
+    return words[offset : offset + rows * record.words].copy().view(record.dtype)
+
+
 def rows_of(words: Words, name: str, record: type[Record]) -> list[Any]:
     """Return a table as a list of rows that share the words."""
     offset, rows = int(words[PLACES[name]]), int(words[PLACES[name] + 1])
@@ -114,7 +137,7 @@ def rows_of(words: Words, name: str, record: type[Record]) -> list[Any]:
 
 def row_at(words: Words, offset: int, record: type[Record]) -> Any:
     """Return one row at a word offset; it shares the words."""
-    return record.from_buffer(words, offset * ctypes.sizeof(ctypes.c_int64))
+    return record.from_buffer(words.data, offset * ctypes.sizeof(ctypes.c_int64))
 
 
 def call(core: Core, function: int, params: int, state: int, given: Record, taken: Record) -> int:

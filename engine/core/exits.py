@@ -7,33 +7,25 @@ bar does not tell which came first, so the stop does. (`docs/guide/fills.md`)
 from engine.core.block import Core
 from engine.core.fill import execute
 from engine.core.log import log_order
-from engine.core.records import Reason, Status
+from engine.core.records import Bar, Reason, Status
 
 
-def leave(core: Core, s: int, ts: int, opened: float, high: float, low: float) -> None:
-    """Close what must be closed on symbol `s` at prices between `low` and `high`."""
-    symbol = core.symbols[s]
-    for k in range(symbol.book_first, symbol.book_end):
-        book = core.books[k]
-        if book.position == 0.0:
-            continue
-        stop = book.stop if book.stop > 0.0 else -1.0
-        if opened <= stop:
-            _close(core, k, ts, opened, Reason.STOP_LOSS)
-        elif 0.0 < book.take <= opened:
-            _close(core, k, ts, opened, Reason.TAKE_PROFIT)
-        elif low <= stop:
-            _close(core, k, ts, stop, Reason.STOP_LOSS)
-        elif 0.0 < book.take <= high:
-            _close(core, k, ts, book.take, Reason.TAKE_PROFIT)
+def leave(core: Core, k: int, bar: Bar) -> None:
+    """Close the position of book `k` where the prices of a bar or tick reach its stop or take."""
+    book = core.books[k]
+    stop, take = book.stop, book.take
+    if stop > 0.0 and bar.open <= stop:
+        _close(core, k, bar.ts, bar.open, Reason.STOP_LOSS)
+    elif 0.0 < take <= bar.open:
+        _close(core, k, bar.ts, bar.open, Reason.TAKE_PROFIT)
+    elif stop > 0.0 and bar.low <= stop:
+        _close(core, k, bar.ts, stop, Reason.STOP_LOSS)
+    elif 0.0 < take <= bar.high:
+        _close(core, k, bar.ts, take, Reason.TAKE_PROFIT)
 
 
 def _close(core: Core, k: int, ts: int, price: float, reason: Reason) -> None:
     account, book = core.account, core.books[k]
-    if reason == Reason.STOP_LOSS:
-        book.stopped += 1
-    else:
-        book.taken += 1
     account.orders += 1
     log_order(core, k, account.orders, Status.PLACED, -book.position, price, reason)
     execute(core, k, account.orders, -book.position, ts, price, reason)

@@ -5,10 +5,13 @@ import math
 from engine.core.block import Core
 from engine.core.ledger import post
 from engine.core.log import log_fill, log_order, log_trade
+from engine.core.protect import protect
 from engine.core.records import Reason, Status
 
 
-def execute(core: Core, k: int, order: int, quantity: float, ts: int, price: float, reason: int) -> None:
+def execute(
+    core: Core, k: int, order: int, quantity: float, ts: int, price: float, reason: int
+) -> None:
     """Fill an order of book `k` at a market price, or refuse it, and log which.
 
     Funds are checked here, at the fill price with its fee: nothing trades on negative cash. An
@@ -35,7 +38,7 @@ def execute(core: Core, k: int, order: int, quantity: float, ts: int, price: flo
         book.take = 0.0
         log_trade(core, k, ts, reason)
     elif quantity > 0.0:
-        _protect(core, k)
+        protect(core, k)
 
 
 def slipped(price: float, quantity: float, slippage: float, tick: float) -> float:
@@ -45,14 +48,3 @@ def slipped(price: float, quantity: float, slippage: float, tick: float) -> floa
         return price if tick == 0.0 else math.ceil(price / tick - 1e-9) * tick
     price = price * (1.0 - slippage)
     return price if tick == 0.0 else math.floor(price / tick + 1e-9) * tick
-
-
-def _protect(core: Core, k: int) -> None:
-    """Set the stop and take prices of a position that has just grown."""
-    book = core.books[k]
-    book.stop = book.wish_stop
-    book.take = book.wish_take
-    if book.stop == 0.0 and book.stop_loss > 0.0:
-        book.stop = book.entry * (1.0 - book.stop_loss)
-    if book.take == 0.0 and book.take_profit > 0.0:
-        book.take = book.entry * (1.0 + book.take_profit)

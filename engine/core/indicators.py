@@ -3,6 +3,7 @@
 Plain functions of numbers: they run the same interpreted and compiled.
 """
 
+import math
 from collections.abc import Sequence
 
 
@@ -43,6 +44,15 @@ def total(window: Sequence[float], length: int) -> float:
 def mean(window: Sequence[float], length: int) -> float:
     """Return the average of the first `length` values."""
     return total(window, length) / length
+
+
+def std(window: Sequence[float], length: int) -> float:
+    """Return the sample standard deviation (ddof 1) of the first `length` values."""
+    average = mean(window, length)
+    squares = 0.0
+    for i in range(length):
+        squares += (window[i] - average) * (window[i] - average)
+    return math.sqrt(squares / (length - 1))
 
 
 def highest(window: Sequence[float], length: int) -> float:

@@ -6,12 +6,13 @@ from engine.core.block import Core
 def mark(core: Core, s: int, price: float) -> None:
     """Value symbol `s` at `price`."""
     account, symbol = core.account, core.symbols[s]
-    value = symbol.position * price * symbol.contract_size
-    account.value += value - symbol.value
-    account.equity = account.cash + account.value
     symbol.price = price
     symbol.price_ts = account.ts
-    symbol.value = value
+    if symbol.position != 0.0:
+        value = symbol.position * price * symbol.contract_size
+        account.value += value - symbol.value
+        account.equity = account.cash + account.value
+        symbol.value = value
 
 
 def post(core: Core, k: int, ts: int, quantity: float, price: float, fee: float) -> None:

@@ -11,9 +11,9 @@ def log_signal(core: Core, k: int, tag: int) -> None:
     row.ts = core.account.ts
     row.seq = core.account.seq
     row.book = k
-    row.target = book.target
-    row.stop = book.wish_stop
-    row.take = book.wish_take
+    row.target = book.wish.target
+    row.stop = book.wish.stop
+    row.take = book.wish.take
     row.price = core.symbols[book.symbol].price
     row.tag = tag
     core.log.signals += 1
@@ -95,9 +95,7 @@ def log_trade(core: Core, k: int, ts: int, reason: int) -> None:
     row.entry = book.spent / book.bought
     row.exit = book.earned / book.sold
     row.fees = book.paid
-    row.profit = (
-        book.earned - book.spent
-    ) * core.symbols[book.symbol].contract_size - book.paid
+    row.profit = (book.earned - book.spent) * core.symbols[book.symbol].contract_size - book.paid
     row.equity = book.opened_equity
     row.reason = reason
     core.log.trades += 1

@@ -7,10 +7,11 @@ import numpy as np
 
 from engine.core.advance import advance
 from engine.core.assemble import Layout, assemble
-from engine.core.block import LOGS, Core, Words, row_at, table_of
+from engine.core.block import LOGS, Core, Words, copied, row_at, table_of
 from engine.core.records import Event
 
 Rows = np.ndarray[Any, np.dtype[np.void]]
+Curve = np.ndarray[Any, np.dtype[np.float64]]
 
 
 class Machine(Protocol):
@@ -20,7 +21,7 @@ class Machine(Protocol):
     block: Words
     log: Words
 
-    def advance(self, events: Rows, first: int, last: int, equity: Rows) -> int:
+    def advance(self, events: Rows, first: int, last: int, equity: Curve) -> int:
         """Process events[first:last]; see `core.advance`."""
         ...
 
@@ -36,7 +37,7 @@ class Compiled:
         self._addresses, self._alive = build.addresses_of(plan.parts)
         self._run = build.driver()
 
-    def advance(self, events: Rows, first: int, last: int, equity: Rows) -> int:
+    def advance(self, events: Rows, first: int, last: int, equity: Curve) -> int:
         """Process events[first:last]; see `core.advance`."""
         return self._run(self.block, self._addresses, self.log, events, first, last, equity)
 
@@ -54,17 +55,15 @@ class Interpreted:
             self.block = block
         functions = [type(part).function() for part in plan.parts]
         self._core = Core(self.block, self.log, functions)
-        rules = len(plan.portfolio.rules)
         steps = [(row.params, row.state, plan.parts[row.step]) for row in self._core.books]
         checks = [(row.params, row.state, plan.parts[row.check]) for row in self._core.rules]
-        assert len(checks) == rules
         for params, state, part in steps + checks:
             kind = type(part)
-            users = self._core.users
+            users: dict[int, Any] = self._core.users
             users[params] = row_at(self.block, params, kind.Params) if kind.compiled else part
             users[state] = row_at(self.block, state, kind.StateRecord)
 
-    def advance(self, events: Rows, first: int, last: int, equity: Rows) -> int:
+    def advance(self, events: Rows, first: int, last: int, equity: Curve) -> int:
         """Process events[first:last]; see `core.advance`."""
         return advance(self._core, _Events(events), first, last, equity)
 
@@ -85,9 +84,7 @@ class _Events(Sequence[Event]):
 def drain(machine: Machine) -> dict[str, Rows]:
     """Return the rows of each log as copies, and empty the logs."""
     counts = table_of(machine.log, "log")[0]
-    rows = {}
-    for name in LOGS[1:]:
-        rows[name] = table_of(machine.log, name)[: counts[name]].copy()
+    rows = {name: copied(machine.log, name, counts[name]) for name in LOGS[1:]}
+    for name in (*rows, "rows"):
         counts[name] = 0
-    counts["rows"] = 0
     return rows

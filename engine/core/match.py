@@ -5,15 +5,8 @@ from engine.core.fill import execute
 from engine.core.records import ORDERS_PER_BOOK, Reason
 
 
-def match(core: Core, s: int, ts: int, price: float) -> None:
-    """Fill every order on symbol `s` that was placed before this event and by time `ts`."""
-    symbol = core.symbols[s]
-    for k in range(symbol.book_first, symbol.book_end):
-        if core.books[k].orders > 0:
-            _match_book(core, k, ts, price)
-
-
-def _match_book(core: Core, k: int, ts: int, price: float) -> None:
+def match(core: Core, k: int, ts: int, price: float) -> None:
+    """Fill each order of book `k` that was placed before this event and by time `ts`."""
     book = core.books[k]
     first = k * ORDERS_PER_BOOK
     left = 0

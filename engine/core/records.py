@@ -11,11 +11,11 @@ from engine.core.compile.declare import Record
 
 
 class Kind(enum.IntEnum):
-    """Kinds of events, and which of the fields `open … volume` each uses."""
+    """Kinds of events, and what each says in `bar`."""
 
-    BAR = 1  # a closed bar of `span` ms that opened at ts - span: open high low close volume
-    TICK = 2  # a trade print: open = high = low = close = price, volume = amount, span = 0
-    TIMER = 3  # time has passed; closes the bars that are due
+    BAR = 1  # a closed bar of `span` ms, known at its close
+    TICK = 2  # a trade print: four times its price, its amount as volume; span is 0
+    TIMER = 3  # time has passed, which closes the bars that are due: nothing
     TARGET = 4  # a row of `external` for `instance`: open = target, high = take, low = stop
 
 
@@ -74,6 +74,17 @@ OPENINGS_PER_BOOK = 4  # the other rows stay free for orders that reduce
 # ── in ────────────────────────────────────────────────────────────────────────────────────────
 
 
+class Bar(Record):
+    """Prices and volume of one stretch of time."""
+
+    ts: int  # when it opened
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+
+
 class Event(Record):
     """One thing that happened, in the order of `seq`."""
 
@@ -84,25 +95,10 @@ class Event(Record):
     instance: int  # index of the instance (TARGET)
     span: int  # length of the bar in ms (BAR)
     history: int  # 1: the state advances, nothing is ordered
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
+    bar: Bar
 
 
 # ── kept ──────────────────────────────────────────────────────────────────────────────────────
-
-
-class Bar(Record):
-    """Prices and volume of one stretch of time."""
-
-    ts: int  # when it opened
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
 
 
 class Account(Record):
@@ -142,15 +138,33 @@ class Symbol(Record):
 
 
 class Series(Record):
-    """Bars of one timeframe of one symbol, and the books that are called when one closes."""
+    """Bars of one timeframe of one symbol, and the books that are called with them."""
 
     symbol: int
     span: int  # timeframe in ms
-    book_first: int
+    book_first: int  # books that are called when a bar closes …
     book_end: int
+    tick_end: int  # … and behind them those that are called on each tick
     closes: int  # when the forming bar's time is over
     count: int  # events in the forming bar, 0 for none
     bar: Bar  # the forming bar
+
+
+class Out(Record):
+    """What a strategy wants; holds its present wishes until it writes others."""
+
+    target: float  # exposure in [-1, 1]
+    stop: float  # price, 0.0 for none
+    take: float  # price, 0.0 for none
+    tag: int  # why, a key of the class's `tags`
+
+
+class Wish(Record):
+    """What a strategy has asked for and been heard."""
+
+    target: float
+    stop: float
+    take: float
 
 
 class Book(Record):
@@ -161,16 +175,13 @@ class Book(Record):
     step: int  # index of the step function
     params: int  # word offsets in the block
     state: int
-    on_tick: int  # 1: step on each tick
-    external: int  # 1: fed by TARGET events, no step
     sizing: int  # Sizing
     quantity: float  # Sizing.FIXED
     ratio: float  # Sizing.EQUITY: equity per exposure 1, reserve and costs taken off
     stop_loss: float  # fractions of the fill price, 0.0 for none
     take_profit: float
-    target: float  # the strategy's last wish
-    wish_stop: float  # its last stop and take prices, 0.0 for none
-    wish_take: float
+    wish: Wish  # what the strategy last asked for
+    out: Out  # what it asks for now
     position: float
     entry: float  # average price of the position
     stop: float  # live prices, 0.0 for none
@@ -184,8 +195,6 @@ class Book(Record):
     earned: float  # quantity left x price
     paid: float  # fees of the round trip
     opened_equity: float
-    stopped: int  # exits by stop-loss, by take-profit
-    taken: int
 
 
 class RuleRow(Record):
@@ -208,15 +217,6 @@ class Order(Record):
 
 
 # ── handed to users' code ─────────────────────────────────────────────────────────────────────
-
-
-class Out(Record):
-    """What a strategy wants; filled with its present wishes before each step."""
-
-    target: float  # exposure in [-1, 1]
-    stop: float  # price, 0.0 for none
-    take: float  # price, 0.0 for none
-    tag: int  # why, a key of the class's `tags`
 
 
 class View(Record):

@@ -16,13 +16,13 @@ def decide(core: Core, k: int) -> None:
     held = book.position + working_quantity(core, k)
     denials = 0
     wanted = 0.0
-    if book.target < 0.0:
-        log_denial(core, k, Reason.SHORT_ON_SPOT, book.target, 0.0)
+    if book.wish.target < 0.0:
+        log_denial(core, k, Reason.SHORT_ON_SPOT, book.wish.target, 0.0)
         denials += 1
-    elif book.target > 0.0:
+    elif book.wish.target > 0.0:
         wanted = sized(core, k)
     quantity = wanted - held
-    if quantity > 0.0 or (wanted == 0.0 and book.target > 0.0):
+    if quantity > 0.0 or (wanted == 0.0 and book.wish.target > 0.0):
         denials += _deny(core, k, quantity, held)
     approved = quantity < 0.0 or denials == 0
     if not approved:

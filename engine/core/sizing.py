@@ -15,10 +15,10 @@ def sized(core: Core, k: int) -> float:
     account, book = core.account, core.books[k]
     symbol = core.symbols[book.symbol]
     if book.sizing == Sizing.FIXED:
-        quantity = book.target * book.quantity
+        quantity = book.wish.target * book.quantity
     else:
         price = symbol.price * symbol.contract_size
-        quantity = book.target * book.ratio * account.equity / price
+        quantity = book.wish.target * book.ratio * account.equity / price
     if symbol.lot == 0.0:
         return quantity
     return math.floor(quantity / symbol.lot + 1e-9) * symbol.lot

@@ -9,6 +9,5 @@ def step_on_tick(core: Core, s: int) -> None:
     symbol = core.symbols[s]
     for f in range(symbol.series_first, symbol.series_end):
         series = core.series[f]
-        for k in range(series.book_first, series.book_end):
-            if core.books[k].on_tick == 1 and core.account.failure == 0:
-                step(core, k, series.bar)
+        for k in range(series.book_end, series.tick_end):
+            step(core, k, series.bar)

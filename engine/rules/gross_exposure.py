@@ -15,7 +15,7 @@ class GrossExposure(Rule):
 
     reason = "gross_exposure_above_limit"
 
-    def check(p, s, view: View, intent: Intent) -> bool:
+    def check(p, s: object, view: View, intent: Intent) -> bool:
         intent.measured = view.exposure + intent.notional
         intent.limit = p.ratio_max * view.equity
         return intent.measured > intent.limit

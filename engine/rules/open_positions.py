@@ -15,7 +15,7 @@ class OpenPositions(Rule):
 
     reason = "open_positions_at_limit"
 
-    def check(p, s, view: View, intent: Intent) -> bool:
+    def check(p, s: object, view: View, intent: Intent) -> bool:
         intent.measured = view.positions
         intent.limit = p.count_max
         return view.position == 0.0 and view.positions >= p.count_max

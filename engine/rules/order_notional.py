@@ -12,7 +12,7 @@ class OrderNotional(Rule):
 
     reason = "order_notional_above_limit"
 
-    def check(p, s, view: View, intent: Intent) -> bool:
+    def check(p, s: object, view: View, intent: Intent) -> bool:
         intent.measured = intent.notional
         intent.limit = p.notional_max
         return intent.measured > intent.limit

@@ -15,7 +15,7 @@ class PositionSize(Rule):
 
     reason = "position_above_limit"
 
-    def check(p, s, view: View, intent: Intent) -> bool:
+    def check(p, s: object, view: View, intent: Intent) -> bool:
         intent.measured = view.symbol_exposure + intent.notional
         intent.limit = p.ratio_max * view.equity
         return intent.measured > intent.limit

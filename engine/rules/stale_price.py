@@ -15,7 +15,7 @@ class StalePrice(Rule):
 
     reason = "price_stale"
 
-    def check(p, s, view: View, intent: Intent) -> bool:
+    def check(p, s: object, view: View, intent: Intent) -> bool:
         intent.measured = view.price_age / 1000.0
         intent.limit = p.age_seconds_max
         return intent.measured > intent.limit

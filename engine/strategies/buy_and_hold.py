@@ -11,7 +11,7 @@ class BuyAndHold(Strategy):
 
     tags = {FIRST_BAR: "first_bar"}
 
-    def step(p, s, bar: Bar, out: Out) -> None:
+    def step(p, s: object, bar: Bar, out: Out) -> None:
         if out.target == 0.0:
             out.target = 1.0
             out.tag = FIRST_BAR

@@ -1,4 +1,4 @@
-"""Follows a file: targets, stops and takes that were made elsewhere, by the time they were known."""
+"""Follows a file: what was decided elsewhere, from the time on at which it was known."""
 
 from engine.core.compile.declare import Strategy
 from engine.core.records import Bar, Out
@@ -16,5 +16,5 @@ class External(Strategy):
 
     on = "target"  # called by rows, not by bars
 
-    def step(p, s, bar: Bar, out: Out) -> None:
+    def step(p, s: object, bar: Bar, out: Out) -> None:
         return

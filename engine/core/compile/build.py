@@ -10,7 +10,7 @@ import types
 from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numba
 import numpy as np
@@ -27,7 +27,7 @@ from engine.errors import ConfigError
 
 _OPTIONS = {"nogil": True, "error_model": "python"}
 _INNER = _OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
-_ON_EVERY_EVENT = ("on_prices", "match", "leave", "mark", "extend")
+_ON_EVERY_EVENT = ("on_prices", "mark", "extend", "show", "step")
 _LAYOUT = repr([(name, record.dtype.descr) for name, (record, _) in TABLES.items()])
 _EXTENSION = Path(table.__file__).read_text()
 
@@ -79,7 +79,8 @@ def _clone(
 
 def _constants(words: type[enum.IntEnum]) -> Any:
     """Return an enumeration as plain numbers, which numba folds into the code."""
-    return namedtuple(words.__name__, words.__members__)(*map(int, words))
+    kind: Any = namedtuple("Words", words.__members__)  # type: ignore[misc]
+    return kind(*map(int, words))
 
 
 # ── the driver ────────────────────────────────────────────────────────────────────────────────
@@ -103,12 +104,13 @@ def driver() -> Callable[..., int]:
         events = nb.Array(table.record_type(Event), 1, "C")
         equity = nb.Array(nb.float64, 1, "C")
         entry = numba.njit(
-            nb.int64(words, words, words, events, nb.int64, nb.int64, equity), **_OPTIONS,
-            **_stored()
+            nb.int64(words, words, words, events, nb.int64, nb.int64, equity),
+            **_OPTIONS,
+            **_stored(),
         )(_named(_run, f"driver_{key}", scope))
         _kept[key] = entry
         cache.keep(key)
-    return _kept[key]
+    return cast(Callable[..., int], _kept[key])
 
 
 def _named(template: Any, name: str, scope: dict[str, Any]) -> types.FunctionType:
@@ -128,9 +130,14 @@ def _stored() -> dict[str, Any]:
 # ── users' functions ──────────────────────────────────────────────────────────────────────────
 
 
+user: Any = None  # the compiled function, and the dtypes of its parameters and state: each copy
+PARAMS: Any = None  # of the two functions below has its own
+STATE: Any = None
+
+
 def _step(params: Any, state: Any, bar: Any, out: Any) -> int:
     try:
-        user(record_at(params, PARAMS), record_at(state, STATE), bar, out)  # type: ignore[name-defined]  # noqa: F821
+        user(record_at(params, PARAMS), record_at(state, STATE), bar, out)
     except Exception:
         return -1
     return 0
@@ -138,7 +145,7 @@ def _step(params: Any, state: Any, bar: Any, out: Any) -> int:
 
 def _check(params: Any, state: Any, view: Any, intent: Any) -> int:
     try:
-        denied = user(record_at(params, PARAMS), record_at(state, STATE), view, intent)  # type: ignore[name-defined]  # noqa: F821
+        denied = user(record_at(params, PARAMS), record_at(state, STATE), view, intent)
     except Exception:
         return -1
     return 1 if denied else 0
@@ -164,11 +171,13 @@ def function_of(part: type[Part]) -> Any:
     key = key_of(part)
     if key not in _kept:
         signature = table.signature_of(*arguments(part))
-        user = clone(part.function(), _OPTIONS | {"boundscheck": True})  # type: ignore[arg-type]
+        user = clone(part.function(), _OPTIONS | {"boundscheck": True})
         if not cache.is_kept(key):
             check.check_types(part, user, signature)
         scope = dict(globals()) | {
-            "user": user, "PARAMS": part.Params.dtype, "STATE": part.StateRecord.dtype
+            "user": user,
+            "PARAMS": part.Params.dtype,
+            "STATE": part.StateRecord.dtype,
         }
         template = _step if issubclass(part, Strategy) else _check
         entry = _named(template, f"{part.__name__}_{key}", scope)

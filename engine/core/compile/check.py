@@ -22,7 +22,17 @@ from engine.errors import ConfigError, did_you_mean
 _ARRAY_METHODS = ("sum", "mean", "std", "var", "dot")
 _WRITABLE = {"intent": ("measured", "limit")}
 _CALLABLE_IN_CODE = (
-    "abs", "bool", "float", "int", "len", "max", "min", "range", "round", "enumerate", "zip",
+    "abs",
+    "bool",
+    "float",
+    "int",
+    "len",
+    "max",
+    "min",
+    "range",
+    "round",
+    "enumerate",
+    "zip",
 )
 
 
@@ -98,12 +108,12 @@ class _Arithmetic:
                 )
             if (library, name) == ("math", "hypot"):
                 yield "uses math.hypot, whose last bit depends on the compiler. Use math.sqrt."
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if node.func.attr in _ARRAY_METHODS:
-                yield (
-                    f"calls .{node.func.attr}(), which adds in another order when compiled."
-                    " Use the functions of engine.core.indicators."
-                )
+        method = node.func if isinstance(node, ast.Call) else None
+        if isinstance(method, ast.Attribute) and method.attr in _ARRAY_METHODS:
+            yield (
+                f"calls .{method.attr}(), which adds in another order when compiled."
+                " Use the functions of engine.core.indicators."
+            )
 
 
 class _Reader(_Arithmetic):
@@ -129,10 +139,10 @@ class _Reader(_Arithmetic):
                 f" {len(self.arguments)}. Write def {self.part.entry}({', '.join(self.shape)}).",
             )
             return
-        for node in ast.walk(self.tree):
+        for node in sorted(ast.walk(self.tree), key=lambda node: getattr(node, "lineno", 0)):
             sentences = list(self.names(node))
             if self.part.compiled:
-                sentences += self.arithmetic(node)
+                sentences += [*self.arithmetic(node), *self.nothing(node)]
             for sentence in sentences:
                 yield self.say(node, sentence)
 
@@ -144,12 +154,22 @@ class _Reader(_Arithmetic):
             name = node.func.id
             if not hasattr(builtins, name) and not self.defines(name):
                 known = [*self.function.__globals__, *_CALLABLE_IN_CODE]
-                yield f"calls {name}(), which is not defined here{did_you_mean(name, known)}"
+                near = did_you_mean(name, known) or "."
+                yield f"calls {name}(), which is not defined here{near} Define or import it."
         if isinstance(node, ast.Assign | ast.AugAssign) and isinstance(node.value, ast.Constant):
             target = node.targets[0] if isinstance(node, ast.Assign) else node.target
             if isinstance(node.value.value, str) and isinstance(target, ast.Attribute):
                 text = ast.unparse(target)
-                yield f"assigns the text {node.value.value!r} to {text}, which is a number"
+                yield (
+                    f"assigns the text {node.value.value!r} to {text}, which is a number. Keep"
+                    " texts in the class attribute tags, and assign their number."
+                )
+
+    def nothing(self, node: ast.AST) -> Iterator[str]:
+        """Yield where a node stores None, which compiled code would take for a number."""
+        if isinstance(node, ast.Assign) and ast.unparse(node.value) == "None":
+            text = ast.unparse(node.targets[0])
+            yield f"assigns None to {text}, which compiled code cannot hold. Use a number."
 
     def defines(self, name: str) -> bool:
         """Return whether a name is a global, a closure or a local of the function."""
@@ -163,7 +183,8 @@ class _Reader(_Arithmetic):
         known = self.fields[owner]
         if name not in known:
             near = did_you_mean(name, known).replace("mean ", f"mean {owner}.")
-            yield f"{owner}.{name} does not exist{near} (fields: {', '.join(known) or 'none'})"
+            fields = ", ".join(known) or "none"
+            yield f"{owner}.{name} does not exist{near or '.'} There are: {fields}."
         elif isinstance(node.ctx, ast.Store):
             role = self.roles[owner]
             if role in ("p", "bar", "view") or name not in _WRITABLE.get(role, known):
@@ -187,18 +208,18 @@ def check_types(part: type[Part], user: Any, signature: Any) -> None:
     problems = []
     for compiled in user.overloads.values():
         annotation = compiled.type_annotation
-        for line, name, kind in _narrowed(annotation, nb):
+        for line, name in _narrowed(annotation, nb):
             file = where(part.function()).rsplit(":", 1)[0]
             problems.append(
-                f"{file}:{line}: {part.__name__}.{part.entry}: stores a {kind} in {name}, which is"
+                f"{file}:{line}: {part.__name__}.{part.entry}: stores a float in {name}, which is"
                 f" declared int and would be cut off. Declare {name} as float, or use int()."
             )
     if problems:
         raise ConfigError(*problems)
 
 
-def _narrowed(annotation: Any, nb: Any) -> Iterator[tuple[int, str, str]]:
-    """Yield (line, field, kind) of each float that is stored in a whole number's field."""
+def _narrowed(annotation: Any, nb: Any) -> Iterator[tuple[int, str]]:
+    """Yield line and field of each float that is stored in a whole number's field."""
     from numba.core import ir
 
     for block in annotation.blocks.values():
@@ -206,11 +227,9 @@ def _narrowed(annotation: Any, nb: Any) -> Iterator[tuple[int, str, str]]:
             if isinstance(statement, ir.SetAttr):
                 owner = annotation.typemap[statement.target.name]
                 value = annotation.typemap[statement.value.name]
-                if isinstance(owner, nb.Record) and isinstance(
-                    owner.typeof(statement.attr), nb.Integer
-                ):
-                    if isinstance(value, nb.Float):
-                        yield statement.loc.line, statement.attr, "float"
+                is_float = isinstance(owner, nb.Record) and isinstance(value, nb.Float)
+                if is_float and isinstance(owner.typeof(statement.attr), nb.Integer):
+                    yield statement.loc.line, statement.attr
 
 
 def _explain(part: type[Part], text: str) -> str:
@@ -231,6 +250,6 @@ def _explain(part: type[Part], text: str) -> str:
     cause = re.sub(r"Record\(.*?\)", "record", cause).rstrip(".: ")
     code = linecache.getline(file, line).strip()
     return (
-        f"{place(file, line)}: {part.__name__}.{part.entry}: {code!r} cannot be compiled: {cause[:160]}."
-        " Use numbers, or set compiled = False on the class."
+        f"{place(file, line)}: {part.__name__}.{part.entry}: {code!r} cannot be compiled:"
+        f" {cause[:160]}. Use numbers alone, or set compiled = False on the class."
     )

@@ -12,11 +12,16 @@ import inspect
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from engine.errors import ConfigError
+
+if TYPE_CHECKING:
+    from _ctypes import _PyCStructType as StructureType
+else:
+    StructureType = type(ctypes.Structure)
 
 WORD = 8
 
@@ -26,7 +31,7 @@ _WORDS: dict[Any, type] = {float: ctypes.c_double, int: ctypes.c_int64, bool: ct
 class Array:
     """The declaration of a fixed number of words; made by `floats(n)` and `ints(n)`."""
 
-    def __init__(self, word: type, length: int) -> None:
+    def __init__(self, word: Any, length: int) -> None:
         self.word = word
         self.length = length
 
@@ -41,7 +46,7 @@ def ints(length: int) -> Any:
     return Array(ctypes.c_int64, length)
 
 
-class _Layout(type(ctypes.Structure)):  # type: ignore[misc]
+class _Layout(StructureType):
     """Lays out a record when its class is made."""
 
     def __init__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> None:
@@ -49,8 +54,9 @@ class _Layout(type(ctypes.Structure)):  # type: ignore[misc]
         if ctypes.Structure in bases:
             return
         cls._fields_ = list(_fields(cls, cls.__qualname__))
-        cls.dtype = np.dtype(cls)
-        cls.words = ctypes.sizeof(cls) // WORD
+        made: Any = cls
+        cls.dtype: np.dtype[np.void] = np.dtype(made)
+        cls.words = ctypes.sizeof(made) // WORD
 
 
 class Record(ctypes.Structure, metaclass=_Layout):
@@ -86,8 +92,8 @@ def _fields(declared: type, owner: str) -> Iterator[tuple[str, Any]]:
 
 
 def hints(declared: type) -> dict[str, Any]:
-    """Return the fields a class itself declares, in order, with `Annotated` and strings resolved."""
-    own = declared.__dict__.get("__annotations__", {})
+    """Return the fields a class itself declares, in order, their types resolved."""
+    own = inspect.get_annotations(declared)
     resolved = typing.get_type_hints(declared)
     return {
         name: resolved[name] for name in own if typing.get_origin(resolved[name]) is not ClassVar
@@ -183,9 +189,7 @@ def _record(
     return type(f"{owner.__name__}{suffix}", (Record,), body)
 
 
-def _words(
-    record: type[Record], values: Mapping[str, Any]
-) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _words(record: type[Record], values: Mapping[str, Any]) -> np.ndarray[Any, np.dtype[np.int64]]:
     row = record()
     for name, value in values.items():
         setattr(row, name, value)

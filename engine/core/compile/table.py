@@ -93,6 +93,13 @@ def _word_at(builder: Any, base: Any, index: Any) -> Any:
     return builder.gep(builder.bitcast(base, _I64.as_pointer()), [index])
 
 
+def _header_word(builder: Any, base: Any, index: int) -> Any:
+    """Load a word of a header; headers never change, which lets the compiler load it once."""
+    word = builder.load(_word_at(builder, base, _I64(index)))
+    word.set_metadata("invariant.load", builder.module.add_metadata([]))
+    return word
+
+
 def _member(context: Any, builder: Any, value: Any, name: str) -> Any:
     return getattr(cgutils.create_struct_proxy(core_type)(context, builder, value=value), name)
 
@@ -115,9 +122,7 @@ class _CoreAttributes(AttributeTemplate):
 def _lower_core_attribute(context: Any, builder: Any, kind: Any, value: Any, name: str) -> Any:
     base = _member(context, builder, value, "log" if name in LOGS else "block")
     record, single = TABLES[name]
-    offset, rows = (
-        builder.load(_word_at(builder, base, _I64(PLACES[name] + i))) for i in range(2)
-    )
+    offset, rows = (_header_word(builder, base, PLACES[name] + i) for i in range(2))
     first = builder.bitcast(_word_at(builder, base, offset), _BYTES)
     if single:
         return builder.bitcast(first, context.get_value_type(record_type(record)))

@@ -1,0 +1,101 @@
+"""Reads the rows of an `external` strategy: what was decided elsewhere, and when it was known."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from engine.clock import utc
+from engine.core.records import Event, Kind
+from engine.errors import ConfigError, DataError
+
+_PRICES = {"take": "high", "stop": "low"}
+_SECONDS_MAX = 100_000_000_000  # a ts below this is in seconds, or before 1973
+
+Rows = np.ndarray[Any, np.dtype[np.void]]
+
+
+def targets(path: Path, instance: int, symbols: Sequence[str], universe: Sequence[str]) -> Rows:
+    """Return TARGET events, in time order, of an instance that trades `symbols`.
+
+    Raises ConfigError where there is no such file, DataError with all that is wrong in it.
+    """
+    table = _read(path)
+    problems = list(_problems(path, table, symbols))
+    if problems:
+        raise DataError(*problems)
+    return np.sort(
+        np.concatenate([_events(table, instance, s, universe.index(s)) for s in symbols]),
+        order=["ts"],
+        kind="stable",
+    )
+
+
+def _read(path: Path) -> pa.Table:
+    if not path.is_file():
+        raise ConfigError(f"{path}: must be a file of targets, was missing. Correct the path.")
+    try:
+        read = pyarrow.csv.read_csv if path.suffix == ".csv" else pyarrow.parquet.read_table
+        return read(path)
+    except (pa.ArrowException, OSError) as error:
+        what = str(error).splitlines()[0]
+        raise DataError(f"{path}: cannot be read: {what}. Write the file again.") from None
+
+
+def _problems(path: Path, table: pa.Table, symbols: Sequence[str]) -> Any:
+    """Yield a sentence for each thing that is wrong with the rows."""
+    missing = [name for name in ("ts", "target") if name not in table.column_names]
+    if missing:
+        has = ", ".join(table.column_names) or "none"
+        yield f"{path}: must have the columns ts and target, has {has}. Rename or add them."
+        return
+    ts, target = _column(table, "ts", np.int64), _column(table, "target", np.float64)
+    bad = np.flatnonzero(~(np.abs(target) <= 1.0))
+    if len(bad):
+        row, value = bad[0], target[bad[0]]
+        yield (
+            f"{path}: target must be from -1 to 1, was {value:g} in row {row + 1}"
+            f" ({utc(int(ts[row]))}), {len(bad)} rows in all. Correct them."
+        )
+    if len(ts) and (np.diff(ts) < 0).any():
+        row = int(np.flatnonzero(np.diff(ts) < 0)[0]) + 1
+        yield f"{path}: rows must be in time order, row {row + 1} is earlier. Sort them by ts."
+    if len(ts) and ts[0] < _SECONDS_MAX:
+        yield f"{path}: ts must be UTC milliseconds, was {ts[0]} in row 1. Multiply it by 1000."
+    for name in _PRICES:
+        prices = _column(table, name, np.float64)
+        if not (prices >= 0.0).all():
+            row = int(np.flatnonzero(~(prices >= 0.0))[0])
+            yield f"{path}: {name} must be 0 or a price, was {prices[row]:g} in row {row + 1}."
+    if "symbol" in table.column_names:
+        unknown = sorted(set(table["symbol"].to_pylist()) - set(symbols))
+        if unknown:
+            yield (
+                f"{path}: symbol must be one of {', '.join(symbols)}, was {', '.join(unknown)}."
+                " Add it to the instance, or take the rows out."
+            )
+
+
+def _column(table: pa.Table, name: str, dtype: Any) -> Any:
+    """Return a column as an array; zeros where the file has none."""
+    if name not in table.column_names:
+        return np.zeros(table.num_rows, dtype)
+    return table[name].to_numpy().astype(dtype)
+
+
+def _events(table: pa.Table, instance: int, symbol: str, index: int) -> Rows:
+    if "symbol" in table.column_names:
+        table = table.filter(pa.compute.equal(table["symbol"], symbol))
+    events = np.zeros(table.num_rows, Event.dtype)
+    events["kind"] = Kind.TARGET
+    events["instance"] = instance
+    events["symbol"] = index
+    events["ts"] = _column(table, "ts", np.int64)
+    events["bar"]["open"] = _column(table, "target", np.float64)
+    for name, field in _PRICES.items():
+        events["bar"][field] = _column(table, name, np.float64)
+    return events

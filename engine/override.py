@@ -1,0 +1,125 @@
+"""Reads `key=value` as it was typed, and says what is wrong where it is refused."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, ListConfig
+from omegaconf._utils import split_key
+from omegaconf.errors import OmegaConfBaseException
+
+from engine.errors import did_you_mean
+from engine.origins import Place, dotted, places_of
+
+
+def read(texts: Sequence[str], problems: list[str]) -> Iterator[Override]:
+    """Yield the overrides that can be read, and note a sentence for each other one."""
+    parser = OverridesParser.create()
+    for text in texts:
+        try:
+            override = parser.parse_override(text)
+        except HydraException as wrong:
+            problems.append(f"{text}: {_spelling(text, wrong)}")
+            continue
+        torn = [value for value in _unquoted(override._value) if ": " in value]
+        if not override.key_or_group:
+            problems.append(f"{text}: must be key=value, had no key. Write the key first.")
+        elif re.match("hydra(/|[.]|$)", override.key_or_group):
+            problems.append(f"{text}: must be a key of ChanQuant, was one of Hydra. Remove it.")
+        elif override.is_sweep_override():
+            problems.append(
+                f"{text}: must be one value, was a sweep over several. Choose one; write a list in"
+                " [brackets], and a text that holds a comma in quotes."
+            )
+        elif torn:
+            problems.append(
+                f"{text}: must have one colon between a key and its value, was {torn[0]!r} after"
+                r" the first. Write the colon of a symbol as \:, and a value with `: ` in quotes."
+            )
+        else:
+            yield override
+
+
+def _unquoted(value: Any) -> Iterator[str]:
+    """Yield the texts that were typed without quotes as values of a map."""
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from [inner] if type(inner) is str else _unquoted(inner)
+
+
+def _spelling(text: str, wrong: Exception) -> str:
+    key, equals, value = text.partition("=")
+    if not equals:
+        return "must be key=value, had no =. Write key=value."
+    token = re.search("'.*'", str(wrong))
+    expected = f"must be key=value, was not{f' at {token[0]}' if token else ''}."
+    if "/" in key:
+        above = key.partition("/")[0].rpartition(".")[0]
+        return f"{expected} Only a map has keys with other signs: '{above}={{…}}'."
+    if value.startswith(("{", "[", '"', "'")):
+        return f"{expected} Put each text with other signs than letters and digits in quotes."
+    return f"""{expected} Put the value in quotes: '{key}="{value}"'."""
+
+
+def typed(override: Override) -> str:
+    """Return an override as it was typed."""
+    return override.input_line or ""
+
+
+def place_of(override: Override) -> Place:
+    """Return the keys that an override leads to."""
+    keys = split_key(override.key_or_group)
+    return tuple(int(key) if key.isdecimal() else key for key in keys)
+
+
+def apply(
+    override: Override, config: DictConfig, exists: Callable[[str], bool], problems: list[str]
+) -> bool:
+    """Set one value in the configuration, or note why not; `exists` knows the files."""
+    try:
+        sentence = (
+            "" if override.is_add() or override.is_force_add() else _lacks(override, config, exists)
+        )
+        if not sentence:
+            ConfigLoaderImpl._apply_overrides_to_config([override], config)
+    except (HydraException, OmegaConfBaseException, TypeError, ValueError) as wrong:
+        sentence = f"cannot be set: {str(wrong).splitlines()[0]}. Correct or remove it."
+        if override.is_delete():
+            sentence = "must be a key that has this value, or any, was not. Leave it out."
+        if override.is_add():
+            sentence = "must be a new key, was there already. Leave the + out."
+    if sentence:
+        problems.append(f"{typed(override)}: {sentence}")
+    return not sentence
+
+
+def _lacks(override: Override, config: DictConfig, exists: Callable[[str], bool]) -> str:
+    """Return a sentence about the first key that is not there, or an empty text."""
+    start = place_of(override)
+    for wanted in places_of(override.value(), start):
+        node: Any = config
+        for depth, key in enumerate(wanted):
+            if depth >= len(start) and not isinstance(node, DictConfig):
+                break  # a map takes the place of a single value
+            known = node.keys() if isinstance(node, DictConfig) else _indices(node)
+            if key not in known:
+                return _unknown(wanted[: depth + 1], [str(one) for one in known], exists)
+            node = node._get_node(key)
+    return ""
+
+
+def _indices(node: Any) -> range:
+    return range(len(node)) if isinstance(node, ListConfig) else range(0)
+
+
+def _unknown(missing: Place, known: list[str], exists: Callable[[str], bool]) -> str:
+    if len(missing) == 2 and exists("/".join(map(str, missing))):
+        group, name = missing
+        return f"{dotted(missing)} must be chosen, was not. Add {name} to {group}=[…]."
+    near = did_you_mean(str(missing[-1]), known) or "."
+    there = f"There are: {', '.join(known)}." if known else "It is no map, and has no keys."
+    return f"no such key {dotted(missing)}{near} {there}"

@@ -1,0 +1,93 @@
+"""Runs a portfolio over a recording: the one loop, fed with everything at once."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine import clock
+from engine.core.assemble import Layout, layout
+from engine.core.block import table_of
+from engine.core.machine import Compiled, Machine, Rows, drain
+from engine.errors import ChanQuantError, InvariantBroken
+from engine.feeds import tape
+from engine.feeds.targets import targets
+from engine.research.failure import explain
+from engine.research.result import Replay, Result, gather
+from engine.settings import Settings, build
+from engine.strategies.external import External
+
+CHUNK = 1 << 18  # events between two looks at the keyboard and the progress bar
+
+Watch = Callable[[int, str], AbstractContextManager[Callable[[int], None]]]
+
+
+def unwatched(_total: int, _label: str) -> AbstractContextManager[Callable[[int], None]]:
+    """Show nothing of the progress."""
+    return nullcontext(lambda _done: None)
+
+
+def backtest(
+    settings: Settings, bars: Mapping[str, Any] | None = None, watch: Watch = unwatched
+) -> Result:
+    """Run the configured strategies over the configured feed, or over `bars` by symbol.
+
+    `bars` are tables with columns ts (ms, open time), open, high, low, close, volume. `watch`
+    opens a display for so many events, which is told of each stretch done (`table.progress`).
+    Raises DataError for bad data, ConfigError for bad classes, StrategyFailed where one fails.
+    """
+    started = clock.now_ms()
+    portfolio = build(settings)
+    if bars is None:
+        recording = settings.feed.load(portfolio.symbols, portfolio.spans)
+    else:
+        recording = tape.from_bars(
+            bars, portfolio.symbols, portfolio.spans, settings.feed.timeframe
+        )
+    plan = layout(portfolio)
+    events = _with_targets(plan, recording.events)
+    machine = Compiled(plan)
+    begun = clock.seconds()
+    with watch(len(events), "backtest") as notify:
+        done = replay(machine, events, notify)
+    return gather(settings, recording, events, done, started, clock.seconds() - begun)
+
+
+def replay(
+    machine: Machine, events: Rows, notify: Callable[[int], None] = lambda _done: None
+) -> Replay:
+    """Process all events; raise StrategyFailed where a user's function fails."""
+    equity = np.empty(len(events))
+    chunks: list[dict[str, Rows]] = [drain(machine)]
+    first = 0
+    while first < len(events):
+        last = machine.advance(events, first, min(first + CHUNK, len(events)), equity)
+        chunks.append(drain(machine))
+        if table_of(machine.block, "account")["failure"][0]:
+            raise explain(machine, events, last)
+        if last == first and not any(len(rows) for rows in chunks[-1].values()):
+            raise InvariantBroken(f"event {first} could not be processed. Report this.")
+        notify(last - first)
+        first = last
+    logs = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+    return Replay(machine, logs, equity)
+
+
+def _with_targets(plan: Layout, events: Rows) -> Rows:
+    """Merge the rows of external strategies into the events."""
+    found: list[Rows] = []
+    problems: list[str] = []
+    worst: type[ChanQuantError] = ChanQuantError
+    for i, instance in enumerate(plan.portfolio.instances):
+        if isinstance(instance.strategy, External):
+            try:
+                path = Path(instance.strategy.path)
+                found.append(targets(path, i, instance.symbols, plan.portfolio.symbols))
+            except ChanQuantError as error:
+                problems += error.problems
+                worst = type(error)
+    if problems:
+        raise worst(*problems)
+    return tape.merge(events, np.concatenate(found)) if found else events

@@ -1,0 +1,70 @@
+"""Says what went wrong in a user's function: which line, on which event, with which values.
+
+The compiled core only knows that a function failed. The run is repeated up to that event, and that
+one event is then interpreted on the same bytes.
+"""
+
+import linecache
+import traceback
+from typing import Any
+
+import numpy as np
+
+from engine.clock import utc
+from engine.core.assemble import Layout
+from engine.core.block import table_of
+from engine.core.compile.declare import place, where
+from engine.core.machine import Compiled, Interpreted, Machine, Rows, drain
+from engine.core.records import Failure
+from engine.errors import ChanQuantError, InvariantBroken, StrategyFailed
+
+
+def explain(machine: Machine, events: Rows, failed: int) -> ChanQuantError:
+    """Return the error for the event on which `machine` has stopped."""
+    account = table_of(machine.block, "account")[0]
+    plan, rule = machine.plan, int(account["failed_rule"])
+    instance, symbol = plan.book(int(account["failed_book"]))
+    part = plan.portfolio.rules[rule][1] if rule >= 0 else instance.strategy
+    about = f"instance {instance.name} on {symbol} at {utc(int(events['ts'][failed]))}"
+    code = Failure(int(account["failure"]))
+    function = f"{type(part).__name__}.{part.entry}"
+    if code == Failure.ORDERS_FULL:
+        return InvariantBroken(f"{about}: an order that reduces found no room. Report this.")
+    if code == Failure.RAISED:
+        line, cause = _raised(plan, events, failed, part)
+        return StrategyFailed(
+            f"{line}: {function} failed, {about}: {cause}. Correct the line; nothing after this"
+            " event was computed."
+        )
+    out = table_of(machine.block, "books")["out"][int(account["failed_book"])]
+    wish = ", ".join(f"{name} {out[name]:g}" for name in ("target", "stop", "take"))
+    expected = "target must be from -1 to 1, stop and take not negative"
+    return StrategyFailed(
+        f"{where(type(part).function())}: {function}: {expected}, was {wish}, {about}."
+        " Correct what it writes to out; nothing after this event was computed."
+    )
+
+
+def _raised(plan: Layout, events: Rows, failed: int, part: Any) -> tuple[str, str]:
+    """Return where a user's function raised, and what."""
+    error = part.raised or _again(plan, events, failed)
+    if error is None:
+        return where(type(part).function()), "it does not fail when it is interpreted"
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    code = linecache.getline(frame.filename, frame.lineno or 0).strip()
+    return place(frame.filename, frame.lineno), f"{type(error).__name__}: {error}, in `{code}`"
+
+
+def _again(plan: Layout, events: Rows, failed: int) -> Exception | None:
+    """Repeat the run up to the event, interpret that one, and return what it raises."""
+    equity = np.empty(failed + 1)
+    machine = Compiled(plan)
+    done = 0
+    while done < failed:
+        done = machine.advance(events, done, failed, equity)
+        drain(machine)
+    try:
+        Interpreted(plan, machine.block).advance(events, failed, failed + 1, equity)
+    except Exception as error:  # noqa: BLE001 - whatever a user's code raises
+        return error
+    return None

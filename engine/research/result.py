@@ -1,0 +1,264 @@
+"""What a backtest answers: facts, statistics and tables, and the folder they are written to."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engine import clock
+from engine.core.block import table_of
+from engine.core.machine import Machine, Rows
+from engine.core.records import Kind, Status
+from engine.feeds.tape import Recording
+from engine.research import report, stats
+from engine.research.columns import numbers, to_array, to_table
+from engine.settings import Settings
+from engine.version import code_version
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a backtest answers.
+
+    facts    what `result.json` begins with: run_id, hashes, counts, final_equity, warnings …
+    stats    statistic → value, None where it is not defined (`research.stats`)
+    kpi      target → value, limit, passed
+    equity   ts (ms), equity, drawdown (fraction, 0 or less): one row per distinct time
+    trades   one row per closed round trip, in the order of closing
+    orders   one row per order, in the order of placing
+    bars     symbol → rows of `Bar`, as they were read
+    config   the configuration as YAML, secrets masked
+    """
+
+    facts: dict[str, Any]
+    stats: dict[str, float | None]
+    kpi: dict[str, Any]
+    equity: pa.Table
+    trades: pa.Table
+    orders: pa.Table
+    bars: dict[str, Rows]
+    config: str
+
+    def document(self) -> dict[str, Any]:
+        """Return the content of `result.json`."""
+        return self.facts | {"stats": self.stats, "kpi": self.kpi}
+
+    def save(self, folder: Path, html: bool = True) -> None:
+        """Write the result's files to a new folder."""
+        folder.mkdir(parents=True)
+        text = json.dumps(self.document(), indent=2, allow_nan=False)
+        (folder / "result.json").write_text(text + "\n", encoding="utf-8")
+        (folder / "config.yaml").write_text(self.config, encoding="utf-8")
+        for name in ("trades", "orders", "equity"):
+            pq.write_table(getattr(self, name), folder / f"{name}.parquet", compression="zstd")
+        if html:
+            report.write(self, folder / "report.html")
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A machine that has processed all events, its logs, and the equity after each event."""
+
+    machine: Machine
+    logs: dict[str, Rows]
+    equity: Any
+
+
+def gather(
+    settings: Settings,
+    recording: Recording,
+    events: Rows,
+    done: Replay,
+    started: int,
+    seconds: float,
+) -> Result:
+    """Return the result of a replay that began at `started` (ms) and took `seconds`."""
+    facts = _facts(settings, recording, events, done, started) | {"seconds": seconds}
+    trades = _trades(done)
+    ts, equity = _curve(events, done)
+    return Result(
+        facts=facts,
+        stats=_stats(done, facts, trades, ts, equity),
+        kpi={},
+        equity=to_table(
+            {
+                "ts": ts,
+                "equity": equity,
+                "drawdown": stats.drawdowns(done.machine.plan.portfolio.cash, equity),
+            }
+        ),
+        trades=trades,
+        orders=_orders(done),
+        bars=recording.bars,
+        config=settings.masked_yaml,
+    )
+
+
+def _curve(events: Rows, done: Replay) -> tuple[Any, Any]:
+    """Return each distinct time and the equity after its last event."""
+    last = np.append(np.diff(events["ts"]) > 0, np.ones(min(1, len(events)), bool))
+    return events["ts"][last], done.equity[last]
+
+
+def _stats(
+    done: Replay, facts: dict[str, Any], trades: pa.Table, ts: Any, equity: Any
+) -> dict[str, float | None]:
+    fills = done.logs["fills"]
+    open_since = np.array([p["opened_at"] for p in facts["open_positions"]], np.int64)
+    opened = np.append(to_array(trades["opened_at"]), open_since)
+    closed = np.append(
+        to_array(trades["closed_at"]), np.full_like(open_since, ts[-1:].max(initial=0))
+    )
+    plan = done.machine.plan
+    sizes = np.array(
+        [plan.portfolio.instruments[place.symbol].contract_size for place in plan.books]
+    )
+    return stats.compute(
+        plan.portfolio.cash,
+        ts,
+        equity,
+        trades,
+        notional=float(np.abs(fills["quantity"] * fills["price"] * sizes[fills["book"]]).sum()),
+        fees=facts["fees"],
+        in_market_ms=stats.in_market(opened, closed),
+    )
+
+
+def _facts(
+    settings: Settings, recording: Recording, events: Rows, done: Replay, started: int
+) -> dict[str, Any]:
+    account = table_of(done.machine.block, "account")[0]
+    plan = done.machine.plan
+    portfolio = plan.portfolio
+    stamp = clock.utc(started).translate(str.maketrans("", "", "-:.Z")).replace("T", "-")
+    return {
+        "run_id": f"{stamp}-{settings.config_hash[:8]}",
+        "code_version": code_version(),
+        "config_hash": settings.config_hash,
+        "data_hash": recording.sha256,
+        "started_at": clock.utc(started),
+        "bars": int((events["kind"] <= Kind.TICK).sum()),
+        "symbols": list(portfolio.symbols),
+        "strategies": [instance.name for instance in portfolio.instances],
+        "compiled": all(type(part).compiled for part in plan.parts),
+        "fill_on": portfolio.fill_on.name.lower(),
+        "currency": settings.account.currency,
+        "trades": len(done.logs["trades"]),
+        "final_equity": float(done.equity[-1]) if len(done.equity) else portfolio.cash,
+        "fees": float(account["fees"]),
+        "signals": len(done.logs["signals"]),
+        "denied": int((done.logs["decisions"]["approved"] == 0).sum()),
+        "refused": int((done.logs["orders"]["status"] == Status.REFUSED).sum()),
+        "open_positions": _open_positions(done),
+        "warnings": [*recording.warnings, *_warnings(done)],
+    }
+
+
+def _warnings(done: Replay) -> list[str]:
+    """Return what a reader of the figures must know, one sentence each."""
+    portfolio, orders = done.machine.plan.portfolio, done.logs["orders"]
+    refusals = orders["reason"][orders["status"] == Status.REFUSED]
+    found = []
+    for reasons, what in (
+        (done.logs["denials"]["reason"], "openings were denied"),
+        (refusals, "orders were refused"),
+    ):
+        for code, count in zip(*np.unique(reasons, return_counts=True), strict=True):
+            found.append(f"{count:,} {what}: {portfolio.reason(int(code))}.")
+    python = [i.name for i in portfolio.instances if not type(i.strategy).compiled]
+    if python:
+        found.append(f"{', '.join(python)} ran as ordinary Python: slower by a factor of 100.")
+    return found
+
+
+def _names(done: Replay, books: Any) -> dict[str, list[str]]:
+    """Return the columns strategy and symbol for the books of some rows."""
+    named = [done.machine.plan.book(k) for k in range(len(done.machine.plan.books))]
+    return {
+        "strategy": [named[k][0].name for k in books],
+        "symbol": [named[k][1] for k in books],
+    }
+
+
+def _open_positions(done: Replay) -> list[dict[str, Any]]:
+    books = table_of(done.machine.block, "books")
+    symbols = table_of(done.machine.block, "symbols")
+    found = []
+    for k in np.flatnonzero(books["position"]):
+        book, instance = books[k], done.machine.plan.book(int(k))
+        symbol = symbols[book["symbol"]]
+        value = book["position"] * symbol["price"] * symbol["contract_size"]
+        cost = book["position"] * book["entry"] * symbol["contract_size"]
+        found.append(
+            {
+                "strategy": instance[0].name,
+                "symbol": instance[1],
+                "opened_at": int(book["opened_at"]),
+                "quantity": float(book["position"]),
+                "entry_price": float(book["entry"]),
+                "price": float(symbol["price"]),
+                "value": float(value),
+                "profit": float(value - cost - book["paid"]),
+            }
+        )
+    return found
+
+
+def _trades(done: Replay) -> pa.Table:
+    rows, plan = done.logs["trades"], done.machine.plan
+    spans = np.array([place.span for place in plan.books], np.int64)
+    sizes = np.array([plan.portfolio.instruments[p.symbol].contract_size for p in plan.books])
+    cost = rows["entry"] * rows["quantity"] * sizes[rows["book"]]
+    return to_table(
+        _names(done, rows["book"])
+        | {
+            "opened_at": rows["opened_at"],
+            "closed_at": rows["closed_at"],
+            "quantity": rows["quantity"],
+            "entry_price": rows["entry"],
+            "exit_price": rows["exit"],
+            "fees": rows["fees"],
+            "profit": rows["profit"],
+            "return": rows["profit"] / np.abs(cost),
+            "equity_at_entry": rows["equity"],
+            "bars_held": (rows["closed_at"] - rows["opened_at"]) // spans[rows["book"]],
+            "exit_reason": [plan.portfolio.reason(code) for code in rows["reason"].tolist()],
+        }
+    )
+
+
+def _orders(done: Replay) -> pa.Table:
+    """Return each order once, with what became of it; `working` where no event came any more."""
+    rows, fills, portfolio = done.logs["orders"], done.logs["fills"], done.machine.plan.portfolio
+    placed = rows[rows["status"] == Status.PLACED]
+    last = placed.copy()
+    final = rows[rows["status"] != Status.PLACED]
+    last[final["id"] - 1] = final
+    fees, filled_at = np.zeros(len(placed)), np.zeros(len(placed), np.int64)
+    fees[fills["order"] - 1] = fills["fee"]
+    filled_at[fills["order"] - 1] = fills["ts"]
+    is_filled, is_refused = (last["status"] == s for s in (Status.FILLED, Status.REFUSED))
+    words = {Status.PLACED: "working", Status.FILLED: "filled", Status.REFUSED: "refused"}
+    refusals = [
+        portfolio.reason(code) if refused else None
+        for code, refused in zip(last["reason"].tolist(), is_refused.tolist(), strict=True)
+    ]
+    return to_table(
+        {"id": placed["id"]}
+        | _names(done, placed["book"])
+        | {
+            "placed_at": placed["ts"],
+            "quantity": placed["quantity"],
+            "reason": [portfolio.reason(code) for code in placed["reason"].tolist()],
+            "status": [words[Status(status)] for status in last["status"].tolist()],
+            "refusal": refusals,
+            "filled_at": numbers(filled_at, is_filled),
+            "filled": np.where(is_filled, last["quantity"], 0.0),
+            "price": numbers(last["price"], is_filled),
+            "fee": fees,
+        }
+    )

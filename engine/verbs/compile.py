@@ -1,0 +1,33 @@
+"""chanquant compile: make the machine code that everything else then only loads."""
+
+import json
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from engine import clock
+from engine.api import compose
+from engine.core.assemble import layout
+from engine.core.compile import cache
+from engine.core.machine import Compiled
+from engine.settings import build
+
+if TYPE_CHECKING:
+    from engine.verbs import Arguments
+
+
+def run(arguments: "Arguments") -> int:
+    """Compile the core and every configured strategy and rule; drop what is long unused."""
+    settings = compose(arguments.overrides, arguments.config_dir)
+    begun = clock.seconds()
+    plan = layout(build(settings))
+    Compiled(plan)
+    removed = cache.prune(clock.now_ms() / 1000)
+    compiled = ["driver", *sorted({type(part).__name__ for part in plan.parts})]
+    took = clock.seconds() - begun
+    if arguments.json:
+        facts = {"compiled": compiled, "removed": removed, "folder": str(cache.folder())}
+        print(json.dumps(facts | {"seconds": round(took, 3)}, indent=2))
+    else:
+        Console().print(f"{', '.join(compiled)} in {took:.1f} s, kept in {cache.folder()}")
+    return 0

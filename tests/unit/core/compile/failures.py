@@ -1,0 +1,56 @@
+"""Strategies and rules that are fine until they meet a certain bar."""
+
+import math
+
+from engine.core.compile.declare import Rule, Strategy, floats
+
+
+class Raises(Strategy):
+    left: int = 3
+
+    class State:
+        left: int
+
+    def step(p, s, bar, out):
+        s.left += 1
+        out.target = 0.5 / (p.left - s.left)
+
+
+class OutOfBounds(Strategy):
+    class State:
+        window: object = floats(4)
+        guard: float = 7.0
+        count: int
+
+    def step(p, s, bar, out):
+        s.window[s.count] = bar.close
+        s.count += 1
+
+
+class NotANumber(Strategy):
+    def step(p, s, bar, out):
+        out.target = math.nan
+
+
+class TooMuch(Strategy):
+    def step(p, s, bar, out):
+        out.target = 1.5
+
+
+class InPython(Strategy):
+    compiled = False
+
+    def step(p, s, bar, out):
+        out.target = {"a": 1.0}["b"]
+
+
+class Wishes(Strategy):
+    def step(p, s, bar, out):
+        out.target = 1.0
+
+
+class RaisingRule(Rule):
+    reason = "never"
+
+    def check(p, s, view, intent):
+        return view.equity / (intent.quantity - 1.0) > 0.0

@@ -1,0 +1,199 @@
+import base64
+import hashlib
+import html
+import json
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.research import report
+from engine.research.result import Result
+
+Finished = Callable[..., Result]
+
+
+class Page(HTMLParser):
+    """The parts of a page: start tags with attributes, texts by element, executable scripts."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.scripts: list[tuple[dict[str, str | None], str]] = []
+        self.open = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.open = tag
+        self.tags.append((tag, dict(attrs)))
+        if tag == "script":
+            self.scripts.append((dict(attrs), ""))
+
+    def handle_data(self, data: str) -> None:
+        if self.open == "script" and data.strip():
+            self.scripts[-1] = (self.scripts[-1][0], self.scripts[-1][1] + data)
+        elif data.strip():
+            self.texts.append(" ".join(data.split()))
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.texts)
+
+    @property
+    def charts(self) -> dict[str, Any]:
+        (data,) = (text for attributes, text in self.scripts if attributes.get("id") == "charts")
+        return dict(json.loads(data))
+
+
+def written(result: Result, folder: Path) -> Page:
+    report.write(result, folder / "report.html")
+    return Page((folder / "report.html").read_text(encoding="utf-8"))
+
+
+def test_the_page_loads_nothing(finished: Finished, tmp_path: Path) -> None:
+    page = written(finished(), tmp_path)
+    loading = {"src", "href", "srcset", "data", "action", "poster", "background", "style", "onload"}
+    assert not [(tag, names) for tag, names in page.tags if loading & set(names)]
+    assert not {"link", "iframe", "img", "object", "embed", "base"} & {tag for tag, _ in page.tags}
+    style = (Path(report.__file__).parent / "templates" / "report.css").read_text()
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_the_policy_admits_exactly_the_scripts_of_the_page(
+    finished: Finished, tmp_path: Path
+) -> None:
+    page = written(finished(), tmp_path)
+    (policy,) = (
+        names["content"] or ""
+        for tag, names in page.tags
+        if tag == "meta" and names.get("http-equiv") == "Content-Security-Policy"
+    )
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    digests = {
+        "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
+        for attributes, text in page.scripts
+        if attributes.get("type") != "application/json"
+    }
+    assert len(digests) == 2
+    assert set(rules["script-src"].split()) == digests
+    assert (rules["default-src"], rules["base-uri"]) == ("'none'", "'none'")
+
+
+def test_the_page_tells_the_figures_it_was_given(finished: Finished, tmp_path: Path) -> None:
+    result = finished(warnings=["Two bars are missing."], final_equity=12_345.678)
+    page = written(result, tmp_path)
+    for text in (
+        "ema_cross on BTC/USD",
+        "2018-01-01 00:01 to 2018-01-01 05:00 UTC · 300 bars",
+        "Final equity, USD 12,345.68",
+        "Read this first Two bars are missing.",
+        "Win rate 50.00 %",
+        "c0ffee" * 8,
+        "deda" * 16,
+        "the next event’s price (fill_on: next)",
+        "2018-01-01 00:10 2018-01-01 00:40 30 10 108.9",
+        "stop loss",
+    ):
+        assert text in page.text, text
+    profit = result.trades["profit"][0].as_py()
+    assert f"{profit:+,.2f}".replace("-", "−") in page.text
+    tips = {names["data-tip"] for _, names in page.tags if "data-tip" in names}
+    assert "The part of the trades that made money after fees." in tips
+    assert page.charts["equity"]["data"][1]["y"] == result.equity["equity"].to_pylist()
+
+
+def test_hostile_names_are_only_text(finished: Finished, tmp_path: Path) -> None:
+    evil = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
+    quote = "\"'><b onmouseover=alert(1)>{{ 7 * 7 }}"
+    page = written(
+        finished(
+            trades=[(quote, evil, 10, 40), ("ema_cross", "BTC/USD", 50, 60)],
+            strategies=[quote],
+            symbols=[evil],
+            warnings=[evil, quote],
+        ),
+        tmp_path,
+    )
+    assert len(page.scripts) == 3
+    assert not {"img", "b"} & {tag for tag, _ in page.tags}
+    assert evil in html.unescape(page.text)
+    assert quote in page.text
+    assert "<" not in page.charts["equity"]["data"][0]["name"]
+
+
+def test_embedded_data_cannot_end_its_element() -> None:
+    text = report.embedded({"</script>": "<!-- <script>"})
+    assert "<" not in text
+    assert json.loads(text) == {"</script>": "<!-- <script>"}
+    with pytest.raises(ValueError, match="JSON"):
+        report.embedded(float("nan"))
+
+
+def test_gains_and_losses_are_told_apart(finished: Finished, tmp_path: Path) -> None:
+    page = written(finished(), tmp_path)
+    classes = [names.get("class") for tag, names in page.tags if tag == "td"]
+    assert classes.count("number profit") == classes.count("number loss") == 2  # one trade each
+
+
+def test_a_run_without_trades_says_so(finished: Finished, tmp_path: Path) -> None:
+    page = written(finished(trades=[]), tmp_path)
+    assert "No round trip was closed in this run." in page.text
+    assert "Profit factor –" in page.text
+    assert not {"None", "nan", "inf"} & set(page.text.lower().split())
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_the_shortest_runs_have_a_page(finished: Finished, tmp_path: Path, count: int) -> None:
+    result = finished(max(count, 1), trades=[])
+    if not count:
+        for symbol in result.bars:
+            result.bars[symbol] = result.bars[symbol][:0]
+        result = Result(**vars(result) | {"equity": result.equity.slice(0, 0)})
+    page = written(result, tmp_path)
+    assert len(page.charts["prices"]) == count
+    assert ("there are no candles to show" in page.text) == (not count)
+    assert ("No events ·" in page.text) == (not count)
+
+
+def test_many_trades_are_cut_in_the_middle_and_it_is_said(
+    finished: Finished, tmp_path: Path
+) -> None:
+    trades = [("ema_cross", "BTC/USD", bar, bar + 1) for bar in range(1_203)]
+    page = written(finished(1_300, trades), tmp_path)
+    assert "Shown are the first 500 and the last 500 of 1,203 trades" in page.text
+    assert sum(tag == "tr" for tag, _ in page.tags) == 1_000 + 1
+    assert "500 ema_cross" in page.text
+    assert "501 ema_cross" not in page.text
+    assert "703 ema_cross" not in page.text
+    assert "704 ema_cross" in page.text
+
+
+def test_open_positions_books_and_limits_are_listed(finished: Finished, tmp_path: Path) -> None:
+    position = {"strategy": "ema_cross", "symbol": "BTC/USD", "opened_at": 1_514_764_800_000}
+    position |= {"quantity": 0.5, "entry_price": 100.0, "price": 90.0, "profit": -5.1}
+    result = finished(
+        trades=[("a", "BTC/USD", 10, 40), ("b", "BTC/USD", 50, 60)],
+        open_positions=[position],
+        fill_on="close",
+        compiled=False,
+    )
+    result.kpi["sharpe"] = {"value": 1.5, "limit": 2.0, "passed": False}
+    page = written(result, tmp_path)
+    assert "ema_cross BTC/USD 2018-01-01 00:00 0.5 100 90 −5.10" in page.text
+    assert "sharpe 1.5 2 ✗ no" in page.text
+    assert "By strategy and symbol" in page.text
+    assert "which a real order cannot reach (fill_on: close)" in page.text
+    assert "interpreted, the same but slower" in page.text
+
+
+def test_only_so_many_symbols_have_price_charts(finished: Finished, tmp_path: Path) -> None:
+    symbols = [f"C{number}/USD" for number in range(22)]
+    page = written(finished(50, trades=[], symbols=symbols), tmp_path)
+    assert len(page.charts["prices"]) == 20
+    assert "Shown are the first 20 of 22 symbols." in page.text
+    assert "ema_cross on C0/USD, C1/USD, C2/USD and 19 more" in page.text
