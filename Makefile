@@ -37,7 +37,9 @@ run: $(SETUP)  ## run the README's example backtest on a generated tape
 	$(BIN)/chanquant backtest experiment=example
 
 test: $(SETUP) check  ## run every test that needs neither root nor a server
-	$(BIN)/python -m pytest -n 2
+	mkdir -p .cache
+	bash -o pipefail -c '$(BIN)/python -m pytest -n 2 --ignore=tests/system | tee .cache/pytest.txt'
+	tail -n 1 .cache/pytest.txt > .cache/summary.txt
 	$(BIN)/coverage run -m pytest -q $(INTERPRETED)
 	$(BIN)/coverage report
 
@@ -46,8 +48,9 @@ check: $(SETUP)  ## ruff, mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-system-test: $(SETUP)  ## run the tests that need root or a server
-	@echo "no part of this release needs root or a server yet"
+system-test: $(SETUP)  ## run the tests that need root, a browser or a server (Debian)
+	test -x /usr/bin/chromium || (apt-get update -qq && apt-get install -y -qq chromium)
+	$(BIN)/python -m pytest tests/system
 
 bench: $(SETUP) $(PEERS)  ## measure ours and the peers side by side
 	$(BIN)/python -m benchmarks.run

@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,7 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb, print what a person must read, and return the exit code."""
     typed = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _run(typed)
+        code = _run(typed)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # the reader has seen enough, as `| head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except ChanQuantError as wrong:
         problems, code = wrong.problems, wrong.exit_code
     except KeyboardInterrupt:

@@ -1,7 +1,6 @@
 """Compiles the driver once per installation, and each user's function on its own.
 
-Every function becomes a C function of one fixed signature; the driver calls it through its address.
-Editing a strategy therefore recompiles that strategy and nothing else.
+Every function has one fixed signature, and the driver calls it through its address. Editing a strategy therefore recompiles that strategy and nothing else.
 """
 
 import ctypes
@@ -27,13 +26,13 @@ from engine.errors import ConfigError
 
 _OPTIONS = {"nogil": True, "error_model": "python"}
 _INNER = _OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
-_ON_EVERY_EVENT = ("on_prices", "mark", "extend", "show", "step")
+_ON_EVERY_EVENT = ("on_prices", "leave", "mark", "extend", "show", "step")
 _LAYOUT = repr([(name, record.dtype.descr) for name, (record, _) in TABLES.items()])
 _EXTENSION = Path(table.__file__).read_text()
 
 Callback = ctypes.CFUNCTYPE(
-    ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p
-)
+    ctypes.c_int32, ctypes.POINTER(ctypes.c_int64), *[ctypes.c_void_p] * 5
+)  # numba's calling convention, see table.call_address
 advance = advance_module.advance
 _kept: dict[str, Any] = {}
 
@@ -163,7 +162,7 @@ def is_compiled(part: type[Part]) -> bool:
 
 
 def function_of(part: type[Part]) -> Any:
-    """Return the compiled function of a class (its `address` is what the driver calls).
+    """Return the compiled function of a class.
 
     Raises ConfigError with every mistake that is found in the class.
     """
@@ -181,7 +180,7 @@ def function_of(part: type[Part]) -> Any:
         }
         template = _step if issubclass(part, Strategy) else _check
         entry = _named(template, f"{part.__name__}_{key}", scope)
-        _kept[key] = numba.cfunc(signature, error_model="python", **_stored())(entry)
+        _kept[key] = numba.njit(signature, **_INNER, **_stored())(entry)
         cache.keep(key)
     return _kept[key]
 
@@ -191,16 +190,18 @@ def callback_of(part: Part) -> Any:
     given, taken = arguments(type(part))
     function = type(part).function()
 
-    def answer(params: int, state: int, first: int, second: int) -> int:
+    def call(answer: Any, error: int, params: int, state: int, first: int, second: int) -> int:
         s = type(part).StateRecord.from_address(state)
         try:
             denied = function(part, s, given.from_address(first), taken.from_address(second))
-        except Exception as error:
-            part.raised = error
-            return -1
-        return 1 if denied and part.entry == "check" else 0
+        except Exception as raised:
+            part.raised = raised
+            answer[0] = -1
+        else:
+            answer[0] = 1 if denied and part.entry == "check" else 0
+        return 0
 
-    return Callback(answer)
+    return Callback(call)
 
 
 def addresses_of(parts: tuple[Part, ...]) -> tuple[Words, list[Any]]:
@@ -214,7 +215,9 @@ def addresses_of(parts: tuple[Part, ...]) -> tuple[Words, list[Any]]:
         try:
             if type(part).compiled:
                 function = function_of(type(part))
-                addresses[i] = function.address
+                compiled = next(iter(function.overloads.values()))
+                name = compiled.fndesc.llvm_func_name
+                addresses[i] = compiled.library.get_pointer_to_function(name)
             else:
                 function = callback_of(part)
                 addresses[i] = ctypes.cast(function, ctypes.c_void_p).value or 0

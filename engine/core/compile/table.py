@@ -242,7 +242,12 @@ def record_at(typing: Any, address: Any, dtype: Any) -> Any:
 def call_address(
     typing: Any, core: Any, function: Any, params: Any, state: Any, given: Any, taken: Any
 ) -> Any:
-    """The compiled form of `block.call`: through the address in `core.addresses`."""
+    """The compiled form of `block.call`: through the address in `core.addresses`.
+
+    The call follows numba's own convention, int32(answer*, error**, arguments…), which saves the
+    second call that a C function's wrapper would make. Users' functions answer -1 for an error
+    and never set `error`.
+    """
 
     def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         value, index, params, state, given, taken = args
@@ -250,15 +255,20 @@ def call_address(
         addresses = _member(context, builder, value, "addresses")
         address = builder.load(_word_at(builder, addresses, index))
         rows = [builder.bitcast(_word_at(builder, base, at), _BYTES) for at in (params, state)]
-        shape = ir.FunctionType(_I64, [_BYTES, _BYTES, given.type, taken.type])
-        return builder.call(builder.inttoptr(address, shape.as_pointer()), [*rows, given, taken])
+        answer, error = cgutils.alloca_once(builder, _I64), cgutils.alloca_once(builder, _BYTES)
+        builder.store(_BYTES(None), error)
+        given, taken = (builder.bitcast(record, _BYTES) for record in (given, taken))
+        shape = ir.FunctionType(ir.IntType(32), [answer.type, error.type, *[_BYTES] * 4])
+        function = builder.inttoptr(address, shape.as_pointer())
+        builder.call(function, [answer, error, *rows, given, taken])
+        return builder.load(answer)
 
     integer = types.int64
     return integer(core, integer, integer, integer, given, taken), build
 
 
 def signature_of(given: type[Record], taken: type[Record]) -> Any:
-    """Return the numba signature of a user's function: int64(params, state, given, taken)."""
+    """Return the signature of a user's function: int64(params, state, given, taken)."""
     return types.int64(types.voidptr, types.voidptr, record_type(given), record_type(taken))
 
 

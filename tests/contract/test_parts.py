@@ -1,0 +1,54 @@
+"""What every shipped part must keep: tested for each file of its group, the moment it is there."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.api import compose
+from engine.core.compile import build as compiling
+from engine.core.machine import Compiled, Interpreted
+from engine.research import prefix
+from engine.settings import build
+from tests.market import portfolio, random_bars, run, state
+
+CONF = Path(__file__).parents[2] / "conf"
+
+
+def options(group: str) -> list[str]:
+    """Return the shipped files of a group."""
+    return sorted(file.stem for file in (CONF / group).glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", options("strategy"))
+def test_a_strategy_sees_no_future_and_has_a_text_for_each_tag(name: str) -> None:
+    plan = build(compose([f"strategy=[{name}]", "universe.symbols=[X/USD]"]))
+    prefix.check(plan)
+    strategy = plan.instances[0].strategy
+    done = run(Compiled, portfolio(plan.instances[0], cash=1e6), random_bars(3_000, seed=2))
+    tags = set(done.logs["signals"]["tag"].tolist())
+    assert tags <= set(strategy.tags)
+    assert 0 not in tags
+
+
+@pytest.mark.parametrize("name", options("risk"))
+def test_a_rule_answers_the_same_compiled_and_interpreted(name: str) -> None:
+    given: Any = [
+        f"risk=[{name}]",
+        "universe.symbols=[X/USD]",
+        "strategy=[ema_cross]",
+        "sizing=fixed",
+    ]
+    plan = build(compose(given))
+    assert [rule for rule, _ in plan.rules] == [name]
+    events = random_bars(5_000, seed=2)
+    assert state(run(Compiled, plan, events)) == state(run(Interpreted, plan, events))
+    assert type(plan.rules[0][1]).reason
+
+
+@pytest.mark.parametrize("group", ["strategy", "risk"])
+def test_a_part_needs_no_second_compilation(group: str) -> None:
+    plan = build(compose([f"{group}=[{','.join(options(group))}]", "universe.symbols=[X/USD]"]))
+    parts = [i.strategy for i in plan.instances] + [rule for _, rule in plan.rules]
+    compiling.addresses_of(tuple(parts))
+    assert all(compiling.is_compiled(type(part)) for part in parts)
