@@ -27,7 +27,8 @@ def report(
     assert main(["data", "generate", "var/tape", "BTC/USDT", "bars=20000"]) == 0
     capsys.readouterr()
     assert main(["backtest", "--json", "strategy=[ema_cross]"]) == 0
-    return tmp_path / json.loads(capsys.readouterr().out)["folder"] / "report.html"
+    folder: str = json.loads(capsys.readouterr().out)["folder"]
+    return tmp_path / folder / "report.html"
 
 
 def test_the_report_draws_its_charts_without_a_network(report: Path, tmp_path: Path) -> None:

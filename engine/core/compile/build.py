@@ -1,6 +1,7 @@
 """Compiles the driver once per installation, and each user's function on its own.
 
-Every function has one fixed signature, and the driver calls it through its address. Editing a strategy therefore recompiles that strategy and nothing else.
+Every function has one fixed signature, and the driver calls it through its address. Editing a
+strategy therefore recompiles that strategy and nothing else.
 """
 
 import ctypes
