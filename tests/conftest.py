@@ -1,6 +1,9 @@
 """What all tests share: the shared data, the cache of compiled code, and both kinds of machine."""
 
+import importlib
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +30,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_report_header(config: pytest.Config) -> str:
     return "" if SHARED.is_dir() else "no ../shared/data: the tests that read it are left out"
+
+
+@pytest.fixture(autouse=True)
+def forget_plugins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Forget what a test has imported from a folder of its own."""
+    path, before = list(sys.path), set(sys.modules)
+    yield
+    sys.path[:] = path
+    importlib.invalidate_caches()
+    for name in set(sys.modules) - before:
+        file = getattr(sys.modules[name], "__file__", None) or ""
+        if file.startswith(str(tmp_path_factory.getbasetemp())):
+            del sys.modules[name]
 
 
 @pytest.fixture(scope="session")

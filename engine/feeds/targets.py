@@ -42,7 +42,7 @@ def _read(path: Path) -> pa.Table:
         read = pyarrow.csv.read_csv if path.suffix == ".csv" else pyarrow.parquet.read_table
         return read(path)
     except (pa.ArrowException, OSError) as error:
-        what = str(error).splitlines()[0]
+        what = str(error).splitlines()[0].rstrip(".")
         raise DataError(f"{path}: cannot be read: {what}. Write the file again.") from None
 
 
@@ -59,7 +59,7 @@ def _problems(path: Path, table: pa.Table, symbols: Sequence[str]) -> Any:
         row, value = bad[0], target[bad[0]]
         yield (
             f"{path}: target must be from -1 to 1, was {value:g} in row {row + 1}"
-            f" ({utc(int(ts[row]))}), {len(bad)} rows in all. Correct them."
+            f" ({utc(int(ts[row]))}); {len(bad)} such rows. Correct them."
         )
     if len(ts) and (np.diff(ts) < 0).any():
         row = int(np.flatnonzero(np.diff(ts) < 0)[0]) + 1
@@ -70,7 +70,8 @@ def _problems(path: Path, table: pa.Table, symbols: Sequence[str]) -> Any:
         prices = _column(table, name, np.float64)
         if not (prices >= 0.0).all():
             row = int(np.flatnonzero(~(prices >= 0.0))[0])
-            yield f"{path}: {name} must be 0 or a price, was {prices[row]:g} in row {row + 1}."
+            value = f"{prices[row]:g} in row {row + 1}"
+            yield f"{path}: {name} must be 0 or a price, was {value}. Correct it."
     if "symbol" in table.column_names:
         unknown = sorted(set(table["symbol"].to_pylist()) - set(symbols))
         if unknown:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from engine import clock
 from engine.core.block import table_of
 from engine.core.machine import Machine, Rows
-from engine.core.records import Kind, Status
+from engine.core.records import Kind, Reason, Status
 from engine.feeds.tape import Recording
 from engine.research import report, stats
 from engine.research.columns import numbers, to_array, to_table
@@ -254,6 +254,7 @@ def _orders(done: Replay) -> pa.Table:
             "placed_at": placed["ts"],
             "quantity": placed["quantity"],
             "reason": [portfolio.reason(code) for code in placed["reason"].tolist()],
+            "tag": _tags(done, placed),
             "status": [words[Status(status)] for status in last["status"].tolist()],
             "refusal": refusals,
             "filled_at": numbers(filled_at, is_filled),
@@ -262,3 +263,16 @@ def _orders(done: Replay) -> pa.Table:
             "fee": fees,
         }
     )
+
+
+def _tags(done: Replay, placed: Rows) -> list[str | None]:
+    """Return why the strategy wanted each order; None for one that it did not ask for."""
+    signals = done.logs["signals"]
+    moments = zip(signals["seq"].tolist(), signals["book"].tolist(), strict=True)
+    tags = dict(zip(moments, signals["tag"].tolist(), strict=True))
+    texts = [instance.strategy.tags for instance in done.machine.plan.portfolio.instances]
+    instances = [place.instance for place in done.machine.plan.books]
+    return [
+        texts[instances[book]].get(tags.get((seq, book), 0)) if reason == Reason.SIGNAL else None
+        for seq, book, reason in placed[["seq", "book", "reason"]].tolist()
+    ]

@@ -63,6 +63,9 @@ def _tables_agree(folder: Path, result: dict[str, Any]) -> None:
     assert trades.num_rows == result["trades"]
     assert equity["equity"][-1].as_py() == result["final_equity"]
     assert np.isclose(orders["fee"].to_numpy().sum(), result["fees"], rtol=1e-12)
+    asked = {"up_cross": "signal", "down_cross": "signal"}
+    for reason, tag in zip(orders["reason"].to_pylist(), orders["tag"].to_pylist(), strict=True):
+        assert asked.get(tag) == (reason if reason == "signal" else None)
     statuses = orders["status"].to_pylist()
     assert statuses.count("refused") == result["refused"]
     assert statuses.count("filled") + statuses.count("refused") == len(statuses)

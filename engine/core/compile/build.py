@@ -72,6 +72,7 @@ def _clone(
     copy = types.FunctionType(
         function.__code__, scope, function.__name__, function.__defaults__, function.__closure__
     )
+    copy.__module__ = __name__  # numba imports this with cached code; a notebook is no module
     hot = {"forceinline": True} if function.__name__ in _ON_EVERY_EVENT else {}
     made[function] = numba.njit(**options, **hot)(copy)
     return made[function]

@@ -38,14 +38,18 @@ def test_mistakes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_state_field_that_is_no_number_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"State\.name: must be float, int, bool, floats\(n\)"):
-
+    def declare() -> type[Strategy]:
         class TextInState(Strategy):
             class State:
                 name: str
 
             def step(p, s, bar, out):
                 pass
+
+        return TextInState
+
+    with pytest.raises(ConfigError, match=r"State\.name: must be float, int, bool, floats\(n\)"):
+        declare()
 
 
 def test_failures(monkeypatch: pytest.MonkeyPatch) -> None:

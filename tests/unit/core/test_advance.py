@@ -1,0 +1,105 @@
+"""What the loop does besides trading: history, full logs, too many orders, the state's owners."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.core.assemble import LOG_ROWS, layout
+from engine.core.block import table_of
+from engine.core.machine import drain
+from engine.core.portfolio import Instance, parse_timeframe
+from engine.core.records import OPENINGS_PER_BOOK, ORDERS_PER_BOOK, Sizing
+from engine.errors import InvariantBroken
+from engine.strategies.buy_and_hold import BuyAndHold
+from tests.market import MINUTE, bar_events, follower, numbered, portfolio, random_bars, run, target
+
+FLAT = [[100.0, 101.0, 99.0, 100.0]]
+
+
+def test_history_moves_the_state_and_orders_nothing(machine: type) -> None:
+    plan = portfolio(Instance("it", BuyAndHold(), ("X/USD",), MINUTE, Sizing.FIXED, 1.0))
+    events = bar_events(FLAT * 5)
+    events["history"] = 1
+    done = run(machine, plan, events)
+    assert len(done.logs["signals"]) == 1
+    assert len(done.logs["orders"]) == 0
+    assert table_of(done.machine.block, "books")["wish"]["target"][0] == 1.0
+
+
+def test_a_full_log_stops_the_loop_before_an_event(machine: type) -> None:
+    wishes = [target((i + 1) * MINUTE, float(i % 2 == 0)) for i in range(3_000)]
+    events = numbered(bar_events(FLAT * 3_001), *wishes)
+    made = machine(layout(portfolio()))
+    equity = np.empty(len(events))
+    first = made.advance(events, 0, len(events), equity)
+    assert 0 < first < len(events)
+    assert table_of(made.log, "log")["rows"][0] > LOG_ROWS
+    assert made.advance(events, first, len(events), equity) == first
+    drain(made)
+    assert made.advance(events, first, len(events), equity) > first
+
+
+def wishes_between_two_bars(*wishes: float) -> Any:
+    """Return two bars, with the wishes one after the other between them."""
+    between = [target(MINUTE + i, wish) for i, wish in enumerate(wishes)]
+    return numbered(bar_events(FLAT), *between, _later(bar_events(FLAT)))
+
+
+def _later(events: Any) -> Any:
+    events["ts"] += 2 * MINUTE
+    events["bar"]["ts"] += 2 * MINUTE
+    return events
+
+
+def test_orders_between_two_events_fill_in_their_order(machine: type) -> None:
+    done = run(machine, portfolio(), wishes_between_two_bars(1.0, 0.0, 0.5))
+    assert done.logs["fills"]["quantity"].tolist() == [1.0, -1.0, 0.5]
+
+
+def test_openings_leave_room_for_what_reduces(machine: type) -> None:
+    wishes = [(i + 1) / 100 for i in range(OPENINGS_PER_BOOK + 2)]
+    plan = portfolio()
+    done = run(machine, plan, wishes_between_two_bars(*wishes, 0.0))
+    denied = [plan.reason(row["reason"]) for row in done.logs["denials"]]
+    assert denied == ["too_many_orders"] * 2
+    assert table_of(done.machine.block, "books")["position"][0] == 0.0
+
+
+def test_more_reductions_than_there_is_room_for_stop_the_engine(machine: type) -> None:
+    wishes = [1.0, *(1.0 - (i + 1) / 100 for i in range(ORDERS_PER_BOOK))]
+    with pytest.raises(InvariantBroken, match=r"follower on X/USD at .*: an order that reduces"):
+        run(machine, portfolio(), wishes_between_two_bars(*wishes))
+
+
+def test_a_refused_opening_leaves_its_reduction_nothing(machine: type) -> None:
+    plan = portfolio(cash=1.0)
+    done = run(machine, plan, wishes_between_two_bars(1.0, 0.0))
+    refused = done.logs["orders"][done.logs["orders"]["status"] == 3]
+    assert [plan.reason(row["reason"]) for row in refused] == ["insufficient_funds", "nothing_left"]
+
+
+def test_instances_share_cash_and_keep_their_own_books(machine: type) -> None:
+    plan = portfolio(follower("a"), follower("b"), cash=150.0)
+    events = numbered(
+        bar_events(FLAT * 3), target(MINUTE, 1.0, instance=0), target(MINUTE, 1.0, instance=1)
+    )
+    done = run(machine, plan, events)
+    assert table_of(done.machine.block, "books")["position"].tolist() == [1.0, 0.0]
+    assert table_of(done.machine.block, "account")["cash"][0] == 50.0
+
+
+def test_a_run_without_events(machine: type) -> None:
+    done = run(machine, portfolio(), random_bars(10, seed=1)[:0])
+    assert len(done.equity) == 0
+
+
+@pytest.mark.parametrize(("text", "span"), [("1s", 1_000), ("15m", 900_000), ("1w", 604_800_000)])
+def test_timeframes(text: str, span: int) -> None:
+    assert parse_timeframe(text) == span
+
+
+@pytest.mark.parametrize("text", ["", "m", "0m", "1", "1M", "1.5h", "-1m"])
+def test_no_timeframes(text: str) -> None:
+    with pytest.raises(ValueError, match="must be a number and one of s m h d w"):
+        parse_timeframe(text)
