@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from engine import clock
 from engine.core.block import table_of
 from engine.core.machine import Machine, Rows
+from engine.core.portfolio import Portfolio
 from engine.core.records import Kind, Reason, Status
 from engine.feeds.tape import Recording
 from engine.research import report, stats
@@ -54,7 +55,8 @@ class Result:
         (folder / "result.json").write_text(text + "\n", encoding="utf-8")
         (folder / "config.yaml").write_text(self.config, encoding="utf-8")
         for name in ("trades", "orders", "equity"):
-            pq.write_table(getattr(self, name), folder / f"{name}.parquet", compression="zstd")
+            file = folder / f"{name}.parquet"
+            pq.write_table(getattr(self, name), file, compression="zstd", use_dictionary=False)
         if html:
             report.write(self, folder / "report.html")
 
@@ -226,7 +228,7 @@ def _trades(done: Replay) -> pa.Table:
             "return": rows["profit"] / np.abs(cost),
             "equity_at_entry": rows["equity"],
             "bars_held": (rows["closed_at"] - rows["opened_at"]) // spans[rows["book"]],
-            "exit_reason": [plan.portfolio.reason(code) for code in rows["reason"].tolist()],
+            "exit_reason": _reasons(plan.portfolio, rows["reason"]),
         }
     )
 
@@ -242,10 +244,13 @@ def _orders(done: Replay) -> pa.Table:
     fees[fills["order"] - 1] = fills["fee"]
     filled_at[fills["order"] - 1] = fills["ts"]
     is_filled, is_refused = (last["status"] == s for s in (Status.FILLED, Status.REFUSED))
-    words = {Status.PLACED: "working", Status.FILLED: "filled", Status.REFUSED: "refused"}
+    words = {int(Status.PLACED): "working", int(Status.FILLED): "filled"}
+    words[int(Status.REFUSED)] = "refused"
     refusals = [
-        portfolio.reason(code) if refused else None
-        for code, refused in zip(last["reason"].tolist(), is_refused.tolist(), strict=True)
+        reason if refused else None
+        for reason, refused in zip(
+            _reasons(portfolio, last["reason"]), is_refused.tolist(), strict=True
+        )
     ]
     return to_table(
         {"id": placed["id"]}
@@ -253,9 +258,9 @@ def _orders(done: Replay) -> pa.Table:
         | {
             "placed_at": placed["ts"],
             "quantity": placed["quantity"],
-            "reason": [portfolio.reason(code) for code in placed["reason"].tolist()],
+            "reason": _reasons(portfolio, placed["reason"]),
             "tag": _tags(done, placed),
-            "status": [words[Status(status)] for status in last["status"].tolist()],
+            "status": [words[status] for status in last["status"].tolist()],
             "refusal": refusals,
             "filled_at": numbers(filled_at, is_filled),
             "filled": np.where(is_filled, last["quantity"], 0.0),
@@ -263,6 +268,12 @@ def _orders(done: Replay) -> pa.Table:
             "fee": fees,
         }
     )
+
+
+def _reasons(portfolio: Portfolio, codes: Any) -> list[str]:
+    """Return the word of each reason code."""
+    words = {code: portfolio.reason(code) for code in np.unique(codes).tolist()}
+    return [words[code] for code in codes.tolist()]
 
 
 def _tags(done: Replay, placed: Rows) -> list[str | None]:

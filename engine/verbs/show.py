@@ -36,7 +36,9 @@ def run(arguments: Arguments) -> int:
         }
         print(json.dumps(document, indent=2, ensure_ascii=False))
         return 0
-    table = Table("key", "value", "origin", box=None, header_style="bold")
+    table = Table(box=None, header_style="bold")
+    for head in ("key", "value", "origin"):
+        table.add_column(head, overflow="fold")
     for key, (value, origin) in rows.items():
         shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         table.add_row(Text(key), Text(shown), Text(origin, style="dim"))

@@ -57,6 +57,17 @@ def test_orders_between_two_events_fill_in_their_order(machine: type) -> None:
     assert done.logs["fills"]["quantity"].tolist() == [1.0, -1.0, 0.5]
 
 
+def test_an_order_decided_during_a_bar_does_not_fill_at_its_open(machine: type) -> None:
+    # decided at 1:30 and 1:40: the bar from 1:00 opened before, the one from 2:00 fills them
+    rows = [[price, price + 1.0, price - 1.0, price] for price in (100.0, 200.0, 300.0)]
+    events = numbered(bar_events(rows), target(90_000, 1.0), target(100_000, 0.25))
+    done = run(machine, portfolio(), events)
+    fills = done.logs["fills"]
+    assert fills["quantity"].tolist() == [1.0, -0.75]
+    assert fills["price"].tolist() == [300.0, 300.0]
+    assert table_of(done.machine.block, "books")["orders"][0] == 0
+
+
 def test_openings_leave_room_for_what_reduces(machine: type) -> None:
     wishes = [(i + 1) / 100 for i in range(OPENINGS_PER_BOOK + 2)]
     plan = portfolio()
