@@ -48,13 +48,13 @@ def _deny(core: Core, k: int, quantity: float, held: float) -> int:
         log_denial(core, k, Reason.TOO_MANY_ORDERS, book.orders, OPENINGS_PER_BOOK)
         denials += 1
     _look(core, k, held)
+    intent.instance = book.instance
+    intent.symbol = book.symbol
+    intent.quantity = quantity
+    intent.price = symbol.price
+    intent.notional = notional
     for r in range(len(core.rules)):
         rule = core.rules[r]
-        intent.instance = book.instance
-        intent.symbol = book.symbol
-        intent.quantity = quantity
-        intent.price = symbol.price
-        intent.notional = notional
         intent.measured = 0.0
         intent.limit = 0.0
         answer = call(core, rule.check, rule.params, rule.state, core.rule_view, intent)
