@@ -151,6 +151,19 @@ def test_own_prices_can_be_moved_while_the_position_is_open(machine: type) -> No
     )
 
 
+def test_an_own_take_leaves_the_stop_of_the_instance_in_place(machine: type) -> None:
+    # the take price is set while the position is open; the stop stays at 0.95 of the entry
+    play(
+        machine,
+        """
+        100 101  99 100   1         .
+        100 101  99 100   1/0/150   +1@100
+        100 101  94 100   .         -1@95:stop_loss
+        """,
+        portfolio(follower(stop_loss=0.05)),
+    )
+
+
 def test_a_close_order_and_a_stop_on_one_bar_close_once(machine: type) -> None:
     play(
         machine,
