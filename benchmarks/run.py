@@ -11,13 +11,14 @@ import platform
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks import bare, workload
+from benchmarks import bare, live, workload
+from benchmarks.line import Line
 from engine import clock
 from engine.core.assemble import layout
 from engine.core.machine import Compiled
@@ -54,17 +55,6 @@ subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
 took = time.perf_counter() - begun
 print(json.dumps([took, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss]))
 """
-
-
-@dataclass(frozen=True)
-class Line:
-    """One figure, and what it should be at least (a ratio) or at most (`most`)."""
-
-    name: str
-    figure: str
-    wanted: str = ""
-    holds: bool = True
-    binding: bool = True  # False: depends on the machine too much to fail for it
 
 
 def rules() -> tuple[tuple[str, Any], ...]:
@@ -222,7 +212,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="write benchmarks/README.md")
     write = parser.parse_args().write
-    lines = [*single(), *many(), *live_call(), *whole_process()]
+    lines = [*single(), *many(), *live_call(), *whole_process(), *live.lines()]
     width = max(len(line.name) for line in lines)
     for line in lines:
         verdict = f"{line.wanted}: {'holds' if line.holds else 'DOES NOT HOLD'}"

@@ -22,6 +22,12 @@ class Verb(NamedTuple):
 
 
 VERBS = {
+    "up": Verb("engine.verbs.up", "", "run the engine and start it again whenever it dies"),
+    "run": Verb("engine.verbs.run", "", "run the engine once, in the foreground"),
+    "status": Verb("engine.verbs.status", "", "print how the engine is and what it holds"),
+    "do": Verb("engine.verbs.do", "ACTION", "pause, resume, close, flatten, kill or rearm it"),
+    "parity": Verb("engine.verbs.parity", "RUN", "replay a run, compare it with the store"),
+    "db": Verb("engine.verbs.db", "check | upgrade | path", "look after the stores"),
     "backtest": Verb("engine.verbs.backtest", "", "trade recorded prices, write the results"),
     "check": Verb("engine.verbs.check", "", "find all that is wrong before anything runs"),
     "show": Verb("engine.verbs.show", "[PREFIX]", "print each value and where it comes from"),
@@ -32,9 +38,14 @@ VERBS = {
 FLAGS = {
     "--json": "print one JSON document and nothing else",
     "--config-dir DIR": "look for configuration here first, then in ./conf, then in the package",
+    "--safe": "with up and run: pause all openings, only protect what is open",
+    "--instance NAME": "with do: only this instance",
+    "--symbol SYMBOL": "with do: only this symbol",
+    "--reason TEXT": "with do: why, kept with the command",
     "--help": "explain chanquant, or the verb before it",
     "--version": "print the version",
 }
+_OPTIONS = ("instance", "symbol", "reason")
 OVERRIDES = """\
 overrides:
   costs.taker=0                   set a value       strategy=[ema_cross]     choose files of a group
@@ -89,14 +100,19 @@ def _run(typed: list[str]) -> int:
         return 0
     words = tuple(other for other in others if VERBS[name].words and not _is_override(other))
     overrides = tuple(other for other in others if other not in words)
-    return int(module.run(Arguments(flags.json, flags.config_dir, overrides, words)))
+    options = {name: getattr(flags, name) for name in _OPTIONS if getattr(flags, name) is not None}
+    given = Arguments(flags.json, flags.config_dir, overrides, words, flags.safe, options)
+    return int(module.run(given))
 
 
 def _flags(typed: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """Return the flags, wherever they stand, and what remains."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--safe", action="store_true")
     parser.add_argument("--config-dir", type=Path)
+    for name in _OPTIONS:
+        parser.add_argument(f"--{name}")
     parser.add_argument("-h", "--help", action="store_true")
     parser.add_argument("--version", action="store_true")
     try:

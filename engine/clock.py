@@ -14,6 +14,11 @@ def seconds() -> float:
     return time.perf_counter()
 
 
+def nanoseconds() -> int:
+    """Return nanoseconds that only ever go forward, for latencies."""
+    return time.perf_counter_ns()
+
+
 def utc(ms: int) -> str:
     """Return UTC milliseconds as ISO 8601, such as 2024-08-01T00:05:00Z."""
     time_of_day = datetime.fromtimestamp(ms / 1000, UTC)

@@ -8,6 +8,8 @@ all problems that were found, never only the first.
     ├── DataError           exit 3   a data file fails its check: repair or replace the file
     ├── CheckFailed         exit 3   a strategy does not pass `chanquant check`
     ├── StrategyFailed      exit 1   a strategy or rule failed on an event, at the line named
+    ├── StoreBroken         exit 1   the database cannot be used: locked, full, garbled, too old
+    │   └── JournalBroken   exit 1   events are missing from the journal, or garbled
     └── InvariantBroken     exit 70  the engine contradicts itself: keep the evidence, report
 """
 
@@ -45,6 +47,14 @@ class CheckFailed(ChanQuantError):
 
 class StrategyFailed(ChanQuantError):
     """A strategy's step or a rule's check failed on an event."""
+
+
+class StoreBroken(ChanQuantError):
+    """The store or the journal cannot be used as it is."""
+
+
+class JournalBroken(StoreBroken):
+    """Events are missing from the journal, or garbled."""
 
 
 class InvariantBroken(ChanQuantError):

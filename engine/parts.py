@@ -1,4 +1,4 @@
-"""Makes the objects that `_target_` names: strategies, rules and feeds.
+"""Makes the objects that `_target_` names: strategies, rules, feeds and venues.
 
 A name is looked at before anything is imported: it must be below the group's own package or one
 that `plugins` lists. Then it must be a class of the group. Only then its parameters are checked.
@@ -22,11 +22,17 @@ from engine.errors import ConfigError, did_you_mean
 from engine.faults import Faults, spelled
 from engine.origins import Place, shown
 
-_HOMES = {"strategy": "engine.strategies", "risk": "engine.rules", "feed": "engine.feeds"}
+_HOMES = {
+    "strategy": "engine.strategies",
+    "risk": "engine.rules",
+    "feed": "engine.feeds",
+    "venue": "engine.venues",
+}
 _BASES = {
     "strategy": "a subclass of Strategy",
     "risk": "a subclass of Rule",
-    "feed": "a class with timeframe, problems and load",
+    "feed": "a class with timeframe and problems, and load or after",
+    "venue": "a class with problems and send",
 }
 
 
@@ -127,7 +133,10 @@ def _fits(found: Any, group: str) -> bool:
     if not isinstance(found, type):
         return False
     if group == "feed":
-        return all(hasattr(found, name) for name in ("timeframe", "problems", "load"))
+        is_feed = hasattr(found, "timeframe") and hasattr(found, "problems")
+        return is_feed and (hasattr(found, "load") or hasattr(found, "after"))
+    if group == "venue":
+        return hasattr(found, "problems") and hasattr(found, "send")
     base = Strategy if group == "strategy" else Rule
     return issubclass(found, base) and found is not base
 

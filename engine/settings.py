@@ -46,7 +46,7 @@ class Section(BaseModel):
 class Mode(Section):
     """What the engine is running as."""
 
-    name: Literal["backtest"]
+    name: Literal["backtest", "paper"]
 
 
 class Instrument(Section):
@@ -121,6 +121,15 @@ class Costs(Section):
     slippage_bps: Annotated[float, Field(ge=0, lt=10_000)]
 
 
+class Store(Section):
+    """Where a running engine keeps what must not be lost."""
+
+    directory: str  # of engine.db, panel.db, journal, KILL
+    snapshot_events: Annotated[int, Field(gt=0)]  # events between two snapshots
+    segment_mb: Positive  # size at which a journal file is closed
+    journal_days: Annotated[int, Field(gt=0)]  # how long the journal is kept
+
+
 class Report(Section):
     """Where results go."""
 
@@ -149,12 +158,14 @@ class Sections(Section):
     mode: Mode
     universe: Universe
     account: Account
-    feed: Any  # has timeframe, load(symbols, spans) and problems()
+    feed: Any  # has timeframe and problems(), and load (backtest) or after (paper)
+    venue: Any  # has problems() and send()
     strategy: dict[str, Instance]
     sizing: AnySizing
     risk: dict[str, Rule]
     execution: Execution
     costs: Costs
+    store: Store
     report: Report
     plugins: Annotated[tuple[Package, ...], Field(strict=False)]
 
@@ -168,7 +179,7 @@ class Settings(Sections):
 
 _HINTS = get_type_hints(Sections, include_extras=True)
 OVERLAYS = ("local", "experiment", "env")  # their files set keys of other sections
-_PARTS = ("feed", "strategy", "risk")
+_PARTS = ("feed", "venue", "strategy", "risk")
 
 
 def validate(composed: Composed) -> Settings:
@@ -212,9 +223,10 @@ def _read_secrets(value: Any, place: Place, faults: Faults) -> Any:
 
 def _make_parts(tree: Mapping[str, Any], faults: Faults, found: dict[str, Any]) -> None:
     plugins = found.get("plugins") or ()
-    found["feed"], found["strategy"], found["risk"] = None, {}, {}
-    if made := make(faults, ("feed",), maps(tree, "feed"), plugins, Section):
-        found["feed"] = made[0]
+    found["strategy"], found["risk"] = {}, {}
+    for group in ("feed", "venue"):
+        made = make(faults, (group,), maps(tree, group), plugins, Section)
+        found[group] = made[0] if made else None
     for group, common in (("strategy", Common), ("risk", Section)):
         for name, declared in maps(tree, group).items():
             if not isinstance(declared, dict):
@@ -228,8 +240,19 @@ def _make_parts(tree: Mapping[str, Any], faults: Faults, found: dict[str, Any]) 
         )
         for name, (strategy, keys) in found["strategy"].items()
     }
+    if found["feed"] and found["mode"] and not hasattr(found["feed"], _CALLS[found["mode"].name]):
+        faults.add(("feed",), _unfit(found["mode"].name))
     if not maps(tree, "strategy"):
         faults.add(("strategy",), "must have one or more, had none. Write strategy=[ema_cross].")
+
+
+_CALLS = {"backtest": "load", "paper": "after"}  # what a mode calls its feed by
+
+
+def _unfit(mode: str) -> str:
+    if mode == "paper":
+        return "must go on in time as mode=paper does, was a recording. Choose feed=synthetic."
+    return f"must be recorded for mode={mode}, was not. Choose feed=tape."
 
 
 # ── what must fit together ────────────────────────────────────────────────────────────────────
@@ -321,6 +344,9 @@ def build(settings: Settings) -> Portfolio:
         taker=costs.taker,
         slippage=costs.slippage_bps / 10_000,
         fill_on=FillOn[settings.execution.fill_on.upper()],
+        latency=settings.venue.latency_ms,
+        rejection=settings.venue.rejection_ratio,
+        seed=settings.venue.seed,
     )
 
 

@@ -7,14 +7,16 @@ import numpy as np
 
 from engine.core.assemble import layout
 from engine.core.block import table_of
-from engine.core.machine import drain
+from engine.core.machine import Machine, drain
 from engine.core.portfolio import Instance, Instrument, Portfolio
-from engine.core.records import Event, Kind, Sizing
+from engine.core.records import Event, Failure, Kind, Sizing, Status
 from engine.research.backtest import replay
 from engine.research.result import Replay
 from engine.strategies.external import External
 
 MINUTE = 60_000
+
+_ENDED = {Status.REFUSED: "refused", Status.CANCELED: "canceled"}
 
 
 def portfolio(
@@ -73,6 +75,22 @@ def target(ts: int, wish: float, stop: float = 0.0, take: float = 0.0, **given: 
     return event
 
 
+def ticks(*prints: tuple[int, float], symbol: int = 0) -> Any:
+    """Return TICK events of (time in ms, price)."""
+    events = np.zeros(len(prints), Event.dtype)
+    events["kind"] = Kind.TICK
+    events["symbol"] = symbol
+    events["ts"] = events["bar"]["ts"] = [ts for ts, _ in prints]
+    for name in ("open", "high", "low", "close"):
+        events["bar"][name] = [price for _, price in prints]
+    return numbered(events)
+
+
+def command(kind: Kind, ts: int, instance: int = -1, symbol: int = -1, history: int = 0) -> Any:
+    """Return a person's word as one event; -1 is for all."""
+    return target(ts, 0.0, kind=kind, instance=instance, symbol=symbol, history=history)
+
+
 def numbered(*events: Any) -> Any:
     """Return events in time order, numbered from 0; those of one time stay as given."""
     merged = np.concatenate(events)
@@ -93,13 +111,26 @@ def state(done: Replay) -> tuple[bytes, ...]:
 
 
 def one_by_one(machine: type, plan: Portfolio, events: Any) -> Replay:
-    """Run the events as live does: one call each, logs emptied after each."""
+    """Run the events one call each, logs emptied after each."""
+    return go_on(machine(layout(plan)), events, 1)
+
+
+def isolated(machine: type, plan: Portfolio, events: Any, size: int = 1 << 30) -> Replay:
+    """Run the events as live does: what fails is left out. `size` is the most in one call."""
     made = machine(layout(plan))
+    table_of(made.block, "account")["isolate"] = 1
+    return go_on(made, events, size)
+
+
+def go_on(made: Machine, events: Any, size: int = 1 << 30) -> Replay:
+    """Run the events on a machine, from where it is; failures are taken note of, as live does."""
     equity = np.empty(len(events))
-    rows = table_of(made.log, "log")["rows"]
+    rows, failure = table_of(made.log, "log")["rows"], table_of(made.block, "account")["failure"]
     chunks = [drain(made)]
-    for i in range(len(events)):
-        made.advance(events, i, i + 1, equity)
+    first = 0
+    while first < len(events):
+        first = made.advance(events, first, min(first + size, len(events)), equity)
+        failure[0] = Failure.NONE
         if rows[0]:
             chunks.append(drain(made))
     logs = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
@@ -110,21 +141,26 @@ def play(machine: type, text: str, plan: Portfolio) -> None:
     """Play a story and compare what it says with what happens.
 
     Columns: open high low close, then what the instance wants after the bar (`.` for no change;
-    `1/95/110` adds a stop and a take price), then what happens in the bar: fills as
-    `+1@100` or `-1@95:stop_loss`, refusals as `refused:reason`, denials as `denied:reason`,
-    `.` for nothing, several joined by a comma.
+    `1/95/110` adds a stop and a take price) or what a person says then (`pause`), then what happens
+    in the bar: fills as `+1@100` or `-1@95:stop_loss`, refusals as `refused:reason`, denials as
+    `denied:reason`, cancels as `canceled:reason`, `.` for nothing. Several are joined by a comma.
     """
     lines = [line.split() for line in text.strip().splitlines() if line.strip()]
     events = [bar_events([[float(cell) for cell in line[:4]] for line in lines])]
     for i, line in enumerate(lines):
-        if line[4] != ".":
-            wish, stop, take = ([float(part) for part in line[4].split("/")] + [0.0, 0.0])[:3]
-            events.append(target((i + 1) * MINUTE, wish, stop, take))
+        events += [_said((i + 1) * MINUTE, word) for word in line[4].split(",") if word != "."]
     merged = numbered(*events)
     done = run(machine, plan, merged)
     happened = _happened(done, merged, len(lines))
     told = [" ".join([*line[:5], cell]) for line, cell in zip(lines, happened, strict=True)]
     assert told == [" ".join(line) for line in lines]
+
+
+def _said(ts: int, word: str) -> Any:
+    if word.upper() in Kind.__members__:
+        return command(Kind[word.upper()], ts)
+    wish, stop, take = ([float(part) for part in word.split("/")] + [0.0, 0.0])[:3]
+    return target(ts, wish, stop, take)
 
 
 def _happened(done: Replay, events: Any, bars: int) -> list[str]:
@@ -134,8 +170,9 @@ def _happened(done: Replay, events: Any, bars: int) -> list[str]:
         why = "" if fill["reason"] == 1 else f":{reason(fill['reason'])}"
         cells[fill["ts"] // MINUTE].append(f"{fill['quantity']:+g}@{fill['price']:g}{why}")
     for order in done.logs["orders"]:
-        if order["status"] == 3:
-            cells[order["ts"] // MINUTE - 1].append(f"refused:{reason(order['reason'])}")
+        if order["status"] in _ENDED:
+            word = _ENDED[order["status"]]
+            cells[order["ts"] // MINUTE - 1].append(f"{word}:{reason(order['reason'])}")
     for denial in done.logs["denials"]:
         cells[denial["ts"] // MINUTE - 1].append(f"denied:{reason(denial['reason'])}")
     return [",".join(cell) or "." for cell in cells]

@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 OURS = ("engine", "web", "ops")  # top-level packages of this distribution
 HEAVY = {"ccxt", "hydra", "jinja2", "numba", "numpy", "omegaconf", "pandas", "plotly", "pyarrow"}
-HEAVY |= {"pydantic", "rich"}
+HEAVY |= {"alembic", "pydantic", "rich", "sqlalchemy", "sqlmodel"}
 
 
 def _run(*command: str, folder: Path = ROOT) -> tuple[int, str]:
@@ -58,6 +58,11 @@ FORBIDDEN = (
     ("engine.feeds.files", "engine.compose"),
     ("engine.core.sizing", "random"),
     ("engine.core.ledger", "engine.clock"),
+    ("engine.core.match", "engine.store.rows"),
+    ("engine.store.journal", "engine.settings"),
+    ("engine.live.shell", "engine.research.stats"),
+    ("engine.venues.simulated", "engine.feeds.tape"),
+    ("engine.failpoint", "engine.core.block"),
 )
 
 
@@ -124,6 +129,15 @@ def test_help_loads_nothing_heavy(typed: tuple[str, ...]) -> None:
 
 def test_show_does_not_load_the_compiler_nor_the_tables() -> None:
     assert loaded_by(_verb("show", "costs")).isdisjoint({"numba", "pyarrow", "plotly", "pandas"})
+
+
+@pytest.mark.parametrize("verb", ["status", "do"])
+def test_what_is_typed_at_night_loads_neither_the_compiler_nor_alembic(verb: str) -> None:
+    loaded = loaded_by(
+        f"import engine.verbs.{verb}, engine.api; engine.api.compose(['mode=paper'])"
+    )
+    assert "sqlalchemy" in loaded
+    assert loaded.isdisjoint({"alembic", "numba", "pyarrow", "plotly", "pandas"})
 
 
 def test_a_notebook_loads_the_compiler_when_it_runs_something() -> None:

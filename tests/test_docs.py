@@ -1,16 +1,12 @@
-"""The documentation is complete, current and true: what is missing in it fails, and so does an
-example that does not run.
+"""The documentation is complete and current: what is missing fails, and so does what is stale.
 
-Tables of the guide are compared with the code by their first column. Its code blocks form one
-project: YAML and Python whose first line is a path are written there, `sh` is composed, Python
-without a path is run, and `console` must print what it shows.
+Tables of the guide are compared with the code by their first column. Its examples are run in
+tests/test_examples.py.
 """
 
+import ast
 import inspect
 import re
-import shlex
-import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,16 +15,15 @@ import pytest
 import yaml
 
 from engine import __main__ as program
-from engine import api, errors
+from engine import api, errors, failpoint
 from engine.compose import compose
 from engine.core import indicators
-from engine.core.assemble import layout
-from engine.core.compile import build
-from engine.core.records import Reason
-from engine.feeds.generated import generate, write
+from engine.core.records import Reason, Status
+from engine.feeds.generated import generate
+from engine.live.outputs import COMMANDS
 from engine.research.result import Result
 from engine.settings import Common, Instrument
-from engine.settings import build as portfolio_of
+from engine.store.tables import tables
 from tests.test_tidy import tracked
 
 ROOT = Path(__file__).parents[1]
@@ -88,14 +83,16 @@ def _groups() -> dict[str, str]:
     return {group: " ".join(_options(group)) for group in found if group != "local"}
 
 
-def _settings() -> set[str]:
-    """Return every key that is set once, such as `costs.taker`."""
-    found = {"mode.name", "plugins"}
+def _settings() -> dict[str, Any]:
+    """Return every key that is set once, such as `costs.taker`, with its default."""
+    tree = compose().tree
+    found = {"mode.name": tree["mode"]["name"], "plugins": tree["plugins"]}
     for file in ROOT.glob("conf/*/*.yaml"):
-        if file.parent.name not in (*PARTS, "mode", "experiment", "env", "local"):
+        group = file.parent.name
+        if group not in (*PARTS, "mode", "experiment", "env", "local"):
             keys = yaml.safe_load(file.read_text(encoding="utf-8"))
-            found |= {f"{file.parent.name}.{key}" for key in keys if key != "_target_"}
-    return found
+            found |= {f"{group}.{k}": tree[group].get(k, v) for k, v in keys.items()}
+    return {key: value for key, value in found.items() if not key.endswith("._target_")}
 
 
 def _errors() -> dict[str, str]:
@@ -113,7 +110,41 @@ def _findings() -> set[str]:
     return set(re.findall(r"\b(?:_error|found|Finding)\(\s*\"(\w+)\"", text))
 
 
-def _targets() -> set[str]:
+def _source(*folders: str) -> str:
+    return "".join(p.read_text("utf-8") for f in folders for p in (ROOT / f).rglob("*.py"))
+
+
+def _sentences(code: str) -> set[str]:
+    """Return from each text of a module, but its docstrings, the clause that says what must be."""
+    nodes = list(ast.walk(ast.parse(code)))
+    parts = [v for n in nodes if isinstance(n, ast.JoinedStr) for v in n.values]
+    parts += [n.value for n in nodes if isinstance(n, ast.Expr)]
+    found = set()
+    for node in nodes:
+        whole = node.values if isinstance(node, ast.JoinedStr) else [node]
+        text = "".join(str(p.value) if isinstance(p, ast.Constant) else "…" for p in whole)
+        clause = re.search(r"\bmust .*?(?=[.:]| \(|$)", text)
+        if clause and node not in parts:
+            found.add(clause[0].replace("… …", "…"))
+    return found
+
+
+def _refusals() -> set[str]:
+    """Return what the store, the journal and recovery refuse to go on with."""
+    live = [f"engine/live/{name}.py" for name in ("lock", "recover", "run", "snapshot")]
+    files = [*(ROOT / "engine/store").glob("*.py"), *(ROOT / name for name in live)]
+    return {s for file in files for s in _sentences(file.read_text(encoding="utf-8"))}
+
+
+def _kinds() -> set[str]:
+    return set(re.findall(r"(?:happening|_say)\(\s*\"(\w+)\"", _source("engine/live")))
+
+
+def _columns(store: str) -> dict[str, set[str]]:
+    return {name: set(table.columns.keys()) for name, table in tables(store).items()}
+
+
+def targets() -> set[str]:
     return set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
@@ -141,13 +172,19 @@ def _helpers() -> set[str]:
         ("commands.md", "Environment variables", _variables),
         ("configuration.md", "Groups", _groups),
         ("configuration.md", "Several instances", lambda: Common.model_fields),
-        ("configuration.md", "Settings", lambda: _settings() | set(Instrument.model_fields)),
+        ("configuration.md", "Settings", lambda: {*_settings(), *Instrument.model_fields}),
         ("strategies.md", "Shipped strategies", lambda: _options("strategy")),
         ("strategies.md", "Helpers", _helpers),
         ("rules.md", "Shipped rules", lambda: _options("risk")),
         ("fills.md", "Reasons", lambda: {r.name.lower() for r in Reason} - {"none", "rule"}),
+        ("fills.md", "Statuses", lambda: {s.name.lower() for s in Status}),
+        ("running.md", "Commands", lambda: COMMANDS),
+        ("running.md", "Events", _kinds),
+        ("store.md", "engine.db", lambda: tables("engine")),
+        ("store.md", "panel.db", lambda: tables("panel")),
         ("data.md", "Check", _findings),
-        ("development.md", "Make targets", _targets),
+        ("development.md", "Make targets", targets),
+        ("development.md", "Failpoints", lambda: failpoint.NAMES),
     ],
 )
 def test_table_is_complete(page: str, title: str, actual: Any) -> None:
@@ -173,12 +210,31 @@ def test_options_codes_and_defaults_are_in_their_rows() -> None:
     rows = table(read("commands.md"), "Errors")
     assert all(f"| `{code}` |" in rows[name] for name, code in _errors().items())
     rows = table(read("configuration.md"), "Settings")
-    for key in _settings() - {"sizing.quantity", "feed.path"}:
-        section, _, name = key.partition(".")
-        tree = compose().tree[section]
-        default = tree[name] if name else tree
+    for key, default in _settings().items():
         shown = re.findall(r"`([^`]+)`", rows[key].split("|")[2])
         assert yaml.safe_load(shown[0]) == default, key
+
+
+@pytest.mark.parametrize("store", ["engine", "panel"])
+def test_columns_of_the_store_are_documented(store: str) -> None:
+    rows, everywhere = table(read("store.md"), f"{store}.db"), table(read("store.md"), "Columns")
+    for name, columns in _columns(store).items():
+        told = set(re.findall(r"`(\w+)`", rows[name].split("|", 2)[2]))
+        missing, stale = columns - told - everywhere.keys(), told - columns
+        assert not missing, f"docs/guide/store.md, {name}: not documented: {missing}"
+        assert not stale, f"docs/guide/store.md, {name}: no longer there: {stale}"
+    assert everywhere.keys() <= set().union(*_columns("engine").values())
+
+
+def test_every_refusal_has_a_heading() -> None:
+    titles = {title.strip("`") for marks, title in titles_of(read("recovery.md")) if marks == "###"}
+    wrong = difference(titles, _refusals())
+    assert not wrong, f"docs/guide/recovery.md: {wrong}"
+
+
+def test_a_refusal_is_read() -> None:
+    code = "x = f'{path}: must have {n} rows, was {m} ({why}). Restore it.'; 'it must be'"
+    assert _sentences(code) == {"must have … rows, was …"}
 
 
 def test_a_gap_and_a_leftover_are_found() -> None:
@@ -216,94 +272,6 @@ def test_files_are_documented(result: Result, tmp_path: Path) -> None:
     result.save(tmp_path / "run")
     written = [path.name for path in (tmp_path / "run").iterdir()]
     assert not difference(table(read("results.md"), "Files"), written)
-
-
-# ── examples ──────────────────────────────────────────────────────────────────────────────────
-
-BLOCKS = [
-    block
-    for path in [ROOT / "README.md", *sorted(GUIDE.glob("*.md"))]
-    for block in blocks(path.read_text(encoding="utf-8"), path.name)
-]
-COMMANDS = [line for b in BLOCKS if b.language == "sh" for line in b.text.splitlines()]
-SCRIPTS = [block for block in BLOCKS if block.language == "python" and "# " not in block.text[:2]]
-CONSOLES = [block for block in BLOCKS if block.language == "console"]
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with every file of the guide, and the tape of `make run`."""
-    root = tmp_path_factory.mktemp("project")
-    for block in BLOCKS:
-        if path := re.match(r"# (\S+\.(?:py|yaml))\n", block.text):
-            file = root / path[1]
-            assert not file.exists(), f"{block.page}: {path[1]} stands in the guide twice"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(block.text.removeprefix(path[0]), encoding="utf-8")
-            if file.suffix == ".py":
-                (file.parent / "__init__.py").touch()
-    for symbol in ("BTC/USDT", "ETH/USDT"):
-        name = f"{symbol.replace('/', '_')}_1m.parquet"
-        write(root / "var" / "tape" / name, generate(symbol, 20_000, 60_000, 1))
-    return root
-
-
-def type_in(line: str) -> None:
-    """Do what a line of the shell says as far as it needs no time; raise where it cannot be."""
-    name, verb, *words = shlex.split(line)
-    if name == "make":
-        assert verb in _targets(), f"there is no target {verb}"
-        return
-    assert name.endswith("chanquant"), f"{line}: is neither chanquant nor make"
-    assert verb in program.VERBS, f"there is no verb {verb}"
-    flags = {word for word in words if word.startswith("--")}
-    assert flags <= {flag.partition(" ")[0] for flag in program.FLAGS}, f"no such flag: {flags}"
-    if verb == "data":
-        assert program.main([verb, *words]) in (0, 3), f"{line}: exit code"
-    elif verb != "new":
-        overrides = [word for word in words if "=" in word or word[0] in "~+"]
-        settings = api.compose(overrides)
-        if verb == "compile":
-            build.addresses_of(layout(portfolio_of(settings)).parts)
-
-
-@pytest.mark.parametrize("line", COMMANDS, ids=lambda line: line[:80])
-def test_command_can_be_typed(line: str, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(project)
-    type_in(line)
-
-
-@pytest.mark.parametrize(
-    "line", ["make tea", "chanquant trade", "chanquant data chek", "chanquant check costs.takr=0"]
-)
-def test_a_wrong_command_is_found(line: str) -> None:
-    with pytest.raises((AssertionError, errors.ConfigError)):
-        type_in(line)
-
-
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda block: block.page)
-def test_script_runs(script: Block, project: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", script.text],
-        cwd=project,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 0, f"{script.page}: {done.stderr}"
-    assert done.stdout
-
-
-@pytest.mark.parametrize("console", CONSOLES, ids=lambda block: block.page)
-def test_console_prints_what_it_shows(
-    console: Block, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(ROOT)
-    command, _, shown = console.text.partition("\n")
-    program.main(shlex.split(command.removeprefix("$ chanquant")))
-    printed = capsys.readouterr()
-    assert printed.out + printed.err == shown
 
 
 # ── tree, links, languages ────────────────────────────────────────────────────────────────────

@@ -323,11 +323,17 @@ def each_test_can_fail_and_does_not_wait(source: Source) -> Iterator[tuple[int, 
     for line, name in _imports(source) + _attributes(source):
         if re.fullmatch(r"pytest\.(mark\.)?(skip|skipif|xfail|importorskip)", name):
             yield line, f"uses {name}. Make it run, or remove it."
-        if re.fullmatch(r"\w+\.sleep", name):
+        if re.fullmatch(r"\w+\.sleep", name) and not _is_polling(source, line):
             yield line, "sleeps. Wait for the thing itself, with a limit."
     for node in source.nodes:
         if isinstance(node, ast.Assert) and _is_true(node.test):
             yield node.lineno, "asserts what is always true. Assert what the test is named after."
+
+
+def _is_polling(source: Source, line: int) -> bool:
+    """Tell whether a line stands in a loop that looks again until what it waits for is there."""
+    loops = [node for node in source.nodes if isinstance(node, ast.While)]
+    return any(loop.lineno < line <= (loop.end_lineno or 0) for loop in loops)
 
 
 @rule(

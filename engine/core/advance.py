@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.core.bar import close_due, extend
 from engine.core.block import Core
+from engine.core.command import obey
 from engine.core.exits import leave
 from engine.core.ledger import mark
 from engine.core.match import match
@@ -25,7 +26,9 @@ def advance(core: Core, events: Sequence[Event], first: int, last: int, equity: 
 
     Writes the account's equity after event i to equity[i]. Returns early when the logs must be
     emptied (`core.log.rows`) or when a user's function failed (`core.account.failure`, the failed
-    event then counts as not processed).
+    event then counts as not processed; where `isolate` is set, only that book is left out).
+
+    History moves prices and strategies, and neither orders nor fills anything.
 
     Fills come before decisions: an order can be filled by the next event at the earliest.
 
@@ -33,8 +36,10 @@ def advance(core: Core, events: Sequence[Event], first: int, last: int, equity: 
         account ts seq history         advance
         account cash fees              ledger.post
         account value equity           ledger.mark, ledger.post
-        account orders                 order.place, exits.leave
-        account failure failed_*       signal.fail, risk.decide, order.place
+        account orders                 order.place, exits.leave, match.again
+        account killed, book paused    command.obey
+        account failure failed_*       signal.fail, risk.decide
+        book step                      signal.fail (-1)
         symbol price price_ts          ledger.mark
         symbol position value          ledger.post, ledger.mark (value)
         series *                       bar.gather, bar.close_bar
@@ -42,7 +47,7 @@ def advance(core: Core, events: Sequence[Event], first: int, last: int, equity: 
         book wish                      signal.consider
         book position entry … paid     ledger.post
         book stop take                 protect.protect, fill.execute
-        book orders, working orders    order.place, match.match
+        book orders, working orders    order.place, order.cancel, match
         rule_view, intent              risk.decide (scratch for users' checks)
         log, signals … trades          log
     """
@@ -60,9 +65,11 @@ def advance(core: Core, events: Sequence[Event], first: int, last: int, equity: 
             close_due(core, event.ts)
         elif event.kind == Kind.TARGET:
             on_target(core, event)
-        if account.failure != Failure.NONE:
-            return i
+        else:
+            obey(core, event)
         equity[i] = account.equity
+        if account.failure != Failure.NONE:
+            return i + account.isolate
     return last
 
 
@@ -73,11 +80,12 @@ def on_prices(core: Core, event: Event) -> None:
     """
     s, bar = event.symbol, event.bar
     symbol = core.symbols[s]
-    for k in range(symbol.book_first, symbol.book_end):
-        if core.books[k].orders > 0:
-            match(core, k, bar.ts, bar.open)
-        if core.books[k].position != 0.0:
-            leave(core, k, bar)
+    if core.account.history == 0:
+        for k in range(symbol.book_first, symbol.book_end):
+            if core.books[k].orders > 0:
+                match(core, k, bar.ts, bar.open)
+            if core.books[k].position != 0.0:
+                leave(core, k, bar)
     mark(core, s, bar.close)
     extend(core, s, event)
     if event.kind == Kind.TICK:
@@ -89,7 +97,7 @@ def on_target(core: Core, event: Event) -> None:
     symbol = core.symbols[event.symbol]
     for k in range(symbol.book_first, symbol.book_end):
         book = core.books[k]
-        if book.instance == event.instance:
+        if book.instance == event.instance and book.step >= 0:
             book.out.target = event.bar.open
             book.out.take = event.bar.high
             book.out.stop = event.bar.low

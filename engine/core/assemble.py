@@ -100,6 +100,9 @@ def _account(block: Words, portfolio: Portfolio) -> None:
     account["taker"] = portfolio.taker
     account["slippage"] = portfolio.slippage
     account["fill_on"] = portfolio.fill_on
+    account["latency"] = portfolio.latency
+    account["rejection"] = portfolio.rejection
+    account["seed"] = portfolio.seed
     account["seq"] = account["failed_rule"] = -1
 
 
@@ -147,8 +150,11 @@ def _book(
 
 
 def _log(books: int, rules: int) -> Words:
-    """Return an empty log that holds the rows of at least one more event when `rows_max` is hit."""
-    margin = books * (ORDERS_PER_BOOK + 8 + rules)
+    """Return an empty log that holds the rows of at least one more event when `rows_max` is hit.
+
+    At most a book sees all its orders end, leaves, and decides on two bars.
+    """
+    margin = books * (ORDERS_PER_BOOK + 8 + 2 * rules)
     rows = LOG_ROWS + margin
     log = allocate({"log": 1} | {name: rows for name in LOGS if name != "log"})
     np.copyto(table_of(log, "log")["rows_max"], LOG_ROWS)

@@ -7,8 +7,8 @@ import numpy as np
 
 from engine.core.advance import advance
 from engine.core.assemble import Layout, assemble
-from engine.core.block import LOGS, Core, Words, copied, row_at, table_of
-from engine.core.records import Event
+from engine.core.block import LOGS, PLACES, TABLES, Core, Words, copied, row_at, word_of
+from engine.core.records import Event, Log
 
 Rows = np.ndarray[Any, np.dtype[np.void]]
 Curve = np.ndarray[Any, np.dtype[np.float64]]
@@ -81,10 +81,22 @@ class _Events(Sequence[Event]):
         return row_at(self._events, i * Event.words, Event)
 
 
+def in_use(machine: Machine) -> int:
+    """Return how many rows of the logs are in use."""
+    return int(machine.log[machine.log[PLACES["log"]] + _ROWS])
+
+
 def drain(machine: Machine) -> dict[str, Rows]:
     """Return the rows of each log as copies, and empty the logs."""
-    counts = table_of(machine.log, "log")[0]
-    rows = {name: copied(machine.log, name, counts[name]) for name in LOGS[1:]}
-    for name in (*rows, "rows"):
-        counts[name] = 0
+    head = int(machine.log[PLACES["log"]])
+    counts = machine.log[head : head + _ROWS].tolist()
+    rows = {
+        name: copied(machine.log, name, count) if count else _NO_ROWS[name]
+        for name, count in zip(LOGS[1:], counts, strict=True)
+    }
+    machine.log[head : head + _ROWS + 1] = 0
     return rows
+
+
+_ROWS = word_of(Log, "rows")  # the counts of the logs stand before it, in their order
+_NO_ROWS = {name: np.empty(0, TABLES[name][0].dtype) for name in LOGS[1:]}

@@ -3,33 +3,69 @@
 from engine.core.block import Core
 from engine.core.fill import execute
 from engine.core.log import log_order
-from engine.core.records import ORDERS_PER_BOOK, Failure, FillOn, Reason, Status
+from engine.core.records import ORDERS_PER_BOOK, FillOn, Reason, Status
 
 
-def place(core: Core, k: int, quantity: float) -> None:
-    """Place a market order of book `k` for the next event of its symbol."""
+def place(core: Core, k: int, quantity: float, reason: int) -> None:
+    """Place a market order of book `k` for the next event of its symbol after the latency.
+
+    Where its rows are full, the newest of them reduces, as does this one: one order does for both.
+    """
     account, book = core.account, core.books[k]
     price = core.symbols[book.symbol].price
-    account.orders += 1
-    log_order(core, k, account.orders, Status.PLACED, quantity, price, Reason.SIGNAL)
-    if account.fill_on == FillOn.CLOSE:
-        execute(core, k, account.orders, quantity, account.ts, price, Reason.SIGNAL)
-        return
     if book.orders == ORDERS_PER_BOOK:
-        account.failure = Failure.ORDERS_FULL
-        account.failed_book = k
+        book.orders -= 1
+        newest = core.working[k * ORDERS_PER_BOOK + book.orders]
+        quantity += newest.quantity
+        why = Reason.TOO_MANY_ORDERS
+        log_order(core, k, newest.id, Status.CANCELED, newest.quantity, price, why)
+    account.orders += 1
+    log_order(core, k, account.orders, Status.PLACED, quantity, price, reason)
+    if account.fill_on == FillOn.CLOSE:
+        execute(core, k, account.orders, quantity, account.ts, price, reason)
         return
     order = core.working[k * ORDERS_PER_BOOK + book.orders]
     order.id = account.orders
     order.seq = account.seq
-    order.ts = account.ts
+    order.ts = account.ts + account.latency
     order.quantity = quantity
+    order.reason = reason
     book.orders += 1
 
 
-def working_quantity(core: Core, k: int) -> float:
-    """Return the signed quantity of all working orders of book `k`."""
-    quantity = 0.0
-    for q in range(core.books[k].orders):
-        quantity += core.working[k * ORDERS_PER_BOOK + q].quantity
-    return quantity
+def cancel(core: Core, k: int, with_exits: bool, reason: int) -> None:
+    """Cancel the working orders of book `k` that open, and where told also those that reduce."""
+    book = core.books[k]
+    first = k * ORDERS_PER_BOOK
+    left = 0
+    for q in range(book.orders):
+        order = core.working[first + q]
+        if order.quantity > 0.0 or with_exits:
+            price = core.symbols[book.symbol].price
+            log_order(core, k, order.id, Status.CANCELED, order.quantity, price, reason)
+        else:
+            move(core, first + q, first + left)
+            left += 1
+    book.orders = left
+
+
+def move(core: Core, source: int, target: int) -> None:
+    """Copy a working order to another row, which closes a gap."""
+    order, copy = core.working[source], core.working[target]
+    copy.id = order.id
+    copy.seq = order.seq
+    copy.ts = order.ts
+    copy.quantity = order.quantity
+    copy.reason = order.reason
+
+
+def held_after(core: Core, k: int) -> float:
+    """Return the position of book `k` once its working orders are filled.
+
+    Like fills, it never goes below zero: an exit may wait for a position that a stop has closed.
+    """
+    book = core.books[k]
+    position = book.position
+    for q in range(book.orders):
+        position = max(position + core.working[k * ORDERS_PER_BOOK + q].quantity, 0.0)
+    return position

@@ -53,7 +53,11 @@ class Instance:
 
 @dataclass(frozen=True)
 class Portfolio:
-    """All instances on one account; `taker` and `slippage` are fractions of the traded value."""
+    """All instances on one account; `taker` and `slippage` are fractions of the traded value.
+
+    The simulated venue fills an order `latency` ms after its decision at the earliest, and rejects
+    a share `rejection` of them, drawn from `seed`.
+    """
 
     instruments: tuple[Instrument, ...]
     instances: tuple[Instance, ...]
@@ -62,6 +66,9 @@ class Portfolio:
     taker: float = 0.0
     slippage: float = 0.0
     fill_on: FillOn = FillOn.NEXT
+    latency: int = 0
+    rejection: float = 0.0
+    seed: int = 0
 
     @property
     def symbols(self) -> tuple[str, ...]:

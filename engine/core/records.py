@@ -17,6 +17,12 @@ class Kind(enum.IntEnum):
     TICK = 2  # a trade print: four times its price, its amount as volume; span is 0
     TIMER = 3  # time has passed, which closes the bars that are due: nothing
     TARGET = 4  # a row of `external` for `instance`: open = target, high = take, low = stop
+    PAUSE = 5  # a person's word about `instance` and `symbol`, -1 for all: ts = the command's id
+    RESUME = 6
+    CLOSE = 7
+    FLATTEN = 8  # close and pause
+    KILL = 9  # flatten all, and open nothing until REARM
+    REARM = 10
 
 
 class Reason(enum.IntEnum):
@@ -32,6 +38,11 @@ class Reason(enum.IntEnum):
     TOO_MANY_ORDERS = 7
     INSUFFICIENT_FUNDS = 8
     NOTHING_LEFT = 9
+    PAUSED = 10
+    KILLED = 11
+    COMMAND = 12
+    REJECTED = 13
+    NO_PRICE = 14
     RULE = 100
 
 
@@ -41,6 +52,7 @@ class Status(enum.IntEnum):
     PLACED = 1
     FILLED = 2
     REFUSED = 3
+    CANCELED = 4
 
 
 class Failure(enum.IntEnum):
@@ -50,7 +62,6 @@ class Failure(enum.IntEnum):
     RAISED = 1
     NOT_A_NUMBER = 2
     OUT_OF_RANGE = 3
-    ORDERS_FULL = 4
 
 
 class Sizing(enum.IntEnum):
@@ -115,6 +126,11 @@ class Account(Record):
     taker: float  # fee of a market order, as a fraction
     slippage: float  # of a market order, as a fraction of the price
     fill_on: int  # FillOn
+    latency: int  # ms from a decision to the earliest fill
+    rejection: float  # share of orders that the simulated venue rejects …
+    seed: int  # … and what decides which
+    killed: int  # 1: nothing is opened
+    isolate: int  # 1: an instance that fails is left out; 0: `advance` stops
     failure: int  # Failure
     failed_book: int
     failed_rule: int  # index, or -1 where a strategy failed
@@ -172,7 +188,8 @@ class Book(Record):
 
     instance: int
     symbol: int
-    step: int  # index of the step function
+    step: int  # index of the step function, -1 after it failed
+    paused: int  # 1: nothing is opened
     params: int  # word offsets in the block
     state: int
     sizing: int  # Sizing
@@ -212,7 +229,6 @@ class Order(Record):
     seq: int  # of the event that caused it
     ts: int  # the earliest time it can be filled
     quantity: float
-    price: float  # last price when it was decided
     reason: int  # Reason
 
 

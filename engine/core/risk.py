@@ -2,7 +2,7 @@
 
 from engine.core.block import Core, call
 from engine.core.log import log_decision, log_denial
-from engine.core.order import place, working_quantity
+from engine.core.order import held_after, place
 from engine.core.records import OPENINGS_PER_BOOK, Failure, Reason
 from engine.core.sizing import sized
 
@@ -13,13 +13,13 @@ def decide(core: Core, k: int) -> None:
     Only openings can be denied: risk never stands between a position and its exit.
     """
     book = core.books[k]
-    held = book.position + working_quantity(core, k)
+    held = held_after(core, k)
     denials = 0
     wanted = 0.0
     if book.wish.target < 0.0:
         log_denial(core, k, Reason.SHORT_ON_SPOT, book.wish.target, 0.0)
         denials += 1
-    elif book.wish.target > 0.0:
+    elif book.wish.target > 0.0 and core.symbols[book.symbol].price > 0.0:
         wanted = sized(core, k)
     quantity = wanted - held
     if quantity > 0.0 or (wanted == 0.0 and book.wish.target > 0.0):
@@ -29,7 +29,7 @@ def decide(core: Core, k: int) -> None:
         quantity = 0.0
     log_decision(core, k, 1 if approved else 0, quantity, denials)
     if quantity != 0.0:
-        place(core, k, quantity)
+        place(core, k, quantity, Reason.SIGNAL)
 
 
 def _deny(core: Core, k: int, quantity: float, held: float) -> int:
@@ -38,9 +38,18 @@ def _deny(core: Core, k: int, quantity: float, held: float) -> int:
     symbol = core.symbols[book.symbol]
     notional = quantity * symbol.price * symbol.contract_size
     denials = 0
+    if core.account.killed != 0:
+        log_denial(core, k, Reason.KILLED, 1.0, 0.0)
+        denials += 1
+    if book.paused != 0:
+        log_denial(core, k, Reason.PAUSED, 1.0, 0.0)
+        denials += 1
+    if symbol.price == 0.0:
+        log_denial(core, k, Reason.NO_PRICE, 0.0, 0.0)
+        return denials + 1
     if quantity <= 0.0:
         log_denial(core, k, Reason.BELOW_LOT, 0.0, symbol.lot)
-        return 1
+        return denials + 1
     if notional < symbol.notional_min:
         log_denial(core, k, Reason.BELOW_NOTIONAL_MIN, notional, symbol.notional_min)
         denials += 1
@@ -84,7 +93,7 @@ def _look(core: Core, k: int, held: float) -> None:
         symbol = core.symbols[s]
         position = 0.0
         for j in range(symbol.book_first, symbol.book_end):
-            holds = core.books[j].position + working_quantity(core, j)
+            holds = held_after(core, j)
             position += holds
             if holds != 0.0:
                 view.positions += 1

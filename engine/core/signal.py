@@ -10,6 +10,8 @@ from engine.core.risk import decide
 def step(core: Core, k: int, bar: Bar) -> None:
     """Show a bar to the strategy of book `k` and act on what it then wants."""
     book = core.books[k]
+    if book.step < 0:
+        return
     out, wish = book.out, book.wish
     if call(core, book.step, book.params, book.state, bar, out) != 0:
         fail(core, k, Failure.RAISED)
@@ -46,8 +48,9 @@ def consider(core: Core, k: int) -> None:
 
 
 def fail(core: Core, k: int, failure: Failure) -> None:
-    """Note that the strategy of book `k` failed, unless another one did; `advance` then stops."""
+    """Note that the strategy of book `k` failed, unless another one did; it is not called again."""
     account = core.account
+    core.books[k].step = -1
     if account.failure == Failure.NONE:
         account.failure = failure
         account.failed_book = k

@@ -28,12 +28,14 @@ class Recording:
     bars      symbol → rows of `Bar` as they were read, none for a file of trades
     sha256    of everything that was read, the same for the same rows from Parquet and CSV
     warnings  one sentence each: gaps, outliers
+    start     identity of a machine and the block it begins with, None where it begins anew
     """
 
     events: Rows
     bars: dict[str, Rows]
     sha256: str
     warnings: list[str]
+    start: bytes | None = None
 
 
 @dataclass(frozen=True)

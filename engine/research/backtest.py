@@ -10,8 +10,9 @@ import numpy as np
 from engine import clock
 from engine.core.assemble import Layout, layout
 from engine.core.block import table_of
+from engine.core.identity import LENGTH, identity
 from engine.core.machine import Compiled, Machine, Rows, drain
-from engine.errors import ChanQuantError, InvariantBroken
+from engine.errors import ChanQuantError, ConfigError, InvariantBroken
 from engine.feeds import tape
 from engine.feeds.targets import targets
 from engine.research.failure import explain
@@ -48,11 +49,29 @@ def backtest(
         )
     plan = layout(portfolio)
     events = _with_targets(plan, recording.events)
-    machine = Compiled(plan)
+    machine = begin(plan, recording)
     begun = clock.seconds()
     with watch(len(events), "backtest") as notify:
         done = replay(machine, events, notify)
     return gather(settings, recording, events, done, started, clock.seconds() - begun)
+
+
+def begin(plan: Layout, recording: tape.Recording) -> Machine:
+    """Return a machine in the state that a recording begins with.
+
+    Raises ConfigError where that is the state of another configuration.
+    """
+    machine = Compiled(plan)
+    if recording.start is not None:
+        if recording.start[:LENGTH] != identity(plan).encode():
+            raise ConfigError(
+                "feed.run: must be replayed with the configuration and the release that it began"
+                " with, since it took over a position or a strategy's state; these are others. Type"
+                " the overrides that it was started with."
+            )
+        machine.block[:] = np.frombuffer(recording.start[LENGTH:], np.int64)
+        table_of(machine.block, "account")["isolate"] = 0
+    return machine
 
 
 def replay(

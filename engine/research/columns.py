@@ -35,7 +35,7 @@ def texts(values: Sequence[str | None]) -> pa.Array:
     """Return texts as a column; None is null."""
     encoded = [(value or "").encode() for value in values]
     ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
-    valid = np.packbits([value is not None for value in values], bitorder="little")
+    valid = np.packbits(np.array([value is not None for value in values], bool), bitorder="little")
     buffers = [pa.py_buffer(valid), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
     return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
 

@@ -16,7 +16,7 @@ from engine.core.block import table_of
 from engine.core.compile.declare import place, where
 from engine.core.machine import Compiled, Interpreted, Machine, Rows, drain
 from engine.core.records import Failure
-from engine.errors import ChanQuantError, InvariantBroken, StrategyFailed
+from engine.errors import ChanQuantError, StrategyFailed
 
 
 def explain(machine: Machine, events: Rows, failed: int) -> ChanQuantError:
@@ -28,8 +28,6 @@ def explain(machine: Machine, events: Rows, failed: int) -> ChanQuantError:
     about = f"instance {instance.name} on {symbol} at {utc(int(events['ts'][failed]))}"
     code = Failure(int(account["failure"]))
     function = f"{type(part).__name__}.{part.entry}"
-    if code == Failure.ORDERS_FULL:
-        return InvariantBroken(f"{about}: an order that reduces found no room. Report this.")
     if code == Failure.RAISED:
         line, cause = _raised(plan, events, failed, part)
         return StrategyFailed(

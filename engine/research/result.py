@@ -233,24 +233,37 @@ def _trades(done: Replay) -> pa.Table:
     )
 
 
+def _found(ids: Any, wanted: Any) -> tuple[Any, Any]:
+    """Return where the wanted stand among ascending ids, and a mask of those that do.
+
+    A replay that goes on from a state ends orders that were placed before it.
+    """
+    at = np.searchsorted(ids, wanted)
+    known = np.zeros(len(wanted), bool)
+    inside = at < len(ids)
+    known[inside] = ids[at[inside]] == wanted[inside]
+    return at[known], known
+
+
 def _orders(done: Replay) -> pa.Table:
     """Return each order once, with what became of it; `working` where no event came any more."""
     rows, fills, portfolio = done.logs["orders"], done.logs["fills"], done.machine.plan.portfolio
     placed = rows[rows["status"] == Status.PLACED]
     last = placed.copy()
     final = rows[rows["status"] != Status.PLACED]
-    last[final["id"] - 1] = final
+    at, known = _found(placed["id"], final["id"])
+    last[at] = final[known]
     fees, filled_at = np.zeros(len(placed)), np.zeros(len(placed), np.int64)
-    fees[fills["order"] - 1] = fills["fee"]
-    filled_at[fills["order"] - 1] = fills["ts"]
-    is_filled, is_refused = (last["status"] == s for s in (Status.FILLED, Status.REFUSED))
-    words = {int(Status.PLACED): "working", int(Status.FILLED): "filled"}
-    words[int(Status.REFUSED)] = "refused"
+    at, known = _found(placed["id"], fills["order"])
+    fees[at] = fills["fee"][known]
+    filled_at[at] = fills["ts"][known]
+    is_filled = last["status"] == Status.FILLED
+    is_over = (last["status"] == Status.REFUSED) | (last["status"] == Status.CANCELED)
+    words = {int(status): status.name.lower() for status in Status}
+    words[int(Status.PLACED)] = "working"
     refusals = [
-        reason if refused else None
-        for reason, refused in zip(
-            _reasons(portfolio, last["reason"]), is_refused.tolist(), strict=True
-        )
+        reason if over else None
+        for reason, over in zip(_reasons(portfolio, last["reason"]), is_over.tolist(), strict=True)
     ]
     return to_table(
         {"id": placed["id"]}

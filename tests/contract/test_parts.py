@@ -1,9 +1,11 @@
 """What every shipped part must keep: tested for each file of its group, the moment it is there."""
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from engine.api import compose
 from engine.core.compile import build as compiling
@@ -52,3 +54,18 @@ def test_a_part_needs_no_second_compilation(group: str) -> None:
     parts = [i.strategy for i in plan.instances] + [rule for _, rule in plan.rules]
     compiling.addresses_of(tuple(parts))
     assert all(compiling.is_compiled(type(part)) for part in parts)
+
+
+@pytest.mark.parametrize(
+    ("group", "name"), [(group, name) for group in ("feed", "venue") for name in options(group)]
+)
+def test_a_feed_or_venue_is_declared_with_the_values_of_its_class(group: str, name: str) -> None:
+    needed = ["feed.run=any"] if name == "journal" else []
+    part = getattr(compose([f"{group}={name}", *needed]), group)
+    declared = yaml.safe_load((CONF / group / f"{name}.yaml").read_text(encoding="utf-8"))
+    assert declared.keys() == {"_target_", *(field.name for field in fields(part))}
+    for field in fields(part):
+        assert f"    {field.name}" in str(type(part).__doc__), "say what it is"
+        is_chosen = field.name in ("run", "path")  # the class leaves them to the configuration
+        assert is_chosen or getattr(part, field.name) == field.default
+    assert list(part.problems()) == []

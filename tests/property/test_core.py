@@ -1,4 +1,4 @@
-"""Promises that hold for any market, any wishes, any costs."""
+"""Promises that hold for any market, any wishes, any costs, any commands, any failures."""
 
 from typing import Any
 
@@ -11,20 +11,20 @@ from engine.core.assemble import layout
 from engine.core.block import table_of
 from engine.core.machine import Compiled, Interpreted
 from engine.core.portfolio import Instance, Instrument, Portfolio
-from engine.core.records import Sizing
+from engine.core.records import Kind, Reason, Sizing, Status
 from engine.research.backtest import replay
-from engine.rules.gross_exposure import GrossExposure
-from engine.rules.open_positions import OpenPositions
-from engine.rules.order_notional import OrderNotional
-from engine.rules.position_size import PositionSize
-from engine.rules.stale_price import StalePrice
+from engine.research.result import Replay
 from engine.strategies.buy_and_hold import BuyAndHold
 from engine.strategies.ema_cross import EmaCross
 from engine.strategies.rsi_reversion import RsiReversion
+from tests.drawn import FIXED, RULES, WORDS, dense, fractions, markets, portfolios, prices
 from tests.market import (
     MINUTE,
     bar_events,
+    command,
     follower,
+    go_on,
+    isolated,
     numbered,
     one_by_one,
     portfolio,
@@ -34,66 +34,18 @@ from tests.market import (
     target,
 )
 
-RULES: Any = (
-    ("order_notional", OrderNotional(notional_max=5_000.0)),
-    ("position_size", PositionSize(ratio_max=0.5)),
-    ("gross_exposure", GrossExposure(ratio_max=0.9)),
-    ("open_positions", OpenPositions(count_max=3)),
-    ("stale_price", StalePrice(age_seconds_max=300)),
-)
-
-prices = st.floats(1.0, 1e5)
-wishes = st.sampled_from([-1.0, 0.0, 0.0, 0.25, 0.5, 1.0, 1.0])
-fractions = st.floats(0.0, 0.05)
+ENDS = (Status.FILLED, Status.REFUSED, Status.CANCELED)
 
 
-@st.composite
-def markets(draw: st.DrawFn) -> Any:
-    """Draw two symbols of random bars and the wishes of three books on them."""
-    events = []
-    n = draw(st.integers(2, 25))
-    for symbol in range(2):
-        closes = draw(st.lists(prices, min_size=n, max_size=n))
-        rows = []
-        for close in closes:
-            opened = close * draw(st.floats(0.8, 1.25))
-            rows.append([opened, max(opened, close) * 1.01, min(opened, close) * 0.99, close, 1.0])
-        events.append(bar_events(rows, symbol=symbol))
-        for book in range(3):
-            moments = draw(st.lists(st.integers(1, n), unique=True, max_size=n))
-            events += [
-                target(i * MINUTE, draw(wishes), symbol=symbol, instance=book) for i in moments
-            ]
-    return numbered(*events)
+def ended(orders: Any) -> dict[int, Any]:
+    """Return id → row of the end of each order that has ended."""
+    return {int(row["id"]): row for row in orders if row["status"] in ENDS}
 
 
-@st.composite
-def portfolios(draw: st.DrawFn) -> Portfolio:
-    """Draw three followers on two symbols, with costs, grids, sizings and exits."""
-    sizing = st.sampled_from(
-        [
-            {"sizing": Sizing.FIXED, "quantity": 1.5},
-            {"sizing": Sizing.EQUITY, "ratio": 0.5, "reserve_ratio": 0.005},
-            {"sizing": Sizing.EQUITY, "ratio": 1.0, "reserve_ratio": 0.0},
-        ]
-    )
-    exits = st.sampled_from([{}, {"stop_loss": 0.05}, {"stop_loss": 0.1, "take_profit": 0.1}])
-    grids = st.sampled_from([{}, {"tick": 0.5, "lot": 0.01}, {"contract_size": 10.0}])
-    symbols = ("X/USD", "Y/USD")
-    return portfolio(
-        *(follower(f"f{i}", symbols=symbols, **draw(sizing), **draw(exits)) for i in range(3)),
-        instruments=tuple(Instrument(symbol, **draw(grids)) for symbol in symbols),
-        cash=draw(st.floats(100.0, 1e6)),
-        taker=draw(fractions),
-        slippage=draw(fractions),
-        rules=draw(st.sampled_from([(), RULES])),
-    )
-
-
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(portfolios(), markets())
 def test_money_is_conserved(plan: Portfolio, events: Any) -> None:
-    done = run(Compiled, plan, events)
+    done = isolated(Compiled, plan, events)
     fills = done.logs["fills"]
     sizes = np.array([plan.instruments[p.symbol].contract_size for p in done.machine.plan.books])
     spent = fills["quantity"] * fills["price"] * sizes[fills["book"]] + fills["fee"]
@@ -126,14 +78,120 @@ def test_money_is_conserved(plan: Portfolio, events: Any) -> None:
     )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(portfolios(), markets())
-def test_nothing_trades_on_negative_cash_or_short(plan: Portfolio, events: Any) -> None:
-    done = run(Compiled, plan, events)
+def test_nothing_trades_on_negative_cash_or_short_or_beyond_its_size(
+    plan: Portfolio, events: Any
+) -> None:
+    done = isolated(Compiled, plan, events)
     fills = done.logs["fills"]
     assert (fills["cash"][fills["quantity"] > 0.0] >= 0.0).all()
     assert (fills["position"] >= 0.0).all()
     assert (table_of(done.machine.block, "account")["cash"] >= 0.0).all()
+    assert np.isfinite(done.equity).all()
+    fixed = table_of(done.machine.block, "books")["sizing"] == Sizing.FIXED
+    assert (fills["position"][fixed[fills["book"]]] <= FIXED * (1.0 + 1e-9)).all()
+
+
+@pytest.mark.parametrize("latency", [0, 1, 90_000])
+def test_a_bad_venue_never_leaves_more_than_was_decided(latency: int) -> None:
+    symbols = ("X/USD", "Y/USD")
+    books = [follower(f"f{i}", symbols=symbols, quantity=FIXED, stop_loss=0.05) for i in range(3)]
+    for seed in range(20):
+        plan = portfolio(*books, symbols=symbols, latency=latency, rejection=0.3, seed=seed)
+        fills = run(Compiled, plan, dense(seed)).logs["fills"]
+        assert len(fills)
+        assert (fills["position"] <= FIXED).all()
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(portfolios(), markets())
+def test_every_order_ends_once_or_is_still_at_work(plan: Portfolio, events: Any) -> None:
+    done = isolated(Compiled, plan, events)
+    orders, fills = done.logs["orders"], done.logs["fills"]
+    placed = orders[orders["status"] == Status.PLACED]
+    ends = ended(orders)
+    assert placed["id"].tolist() == list(range(1, len(placed) + 1))
+    assert len(placed) == table_of(done.machine.block, "account")["orders"][0]
+    assert len(ends) == len(orders) - len(placed)
+    books, working = (table_of(done.machine.block, name) for name in ("books", "working"))
+    at_work = {
+        (k, int(row["id"]), float(row["quantity"]))
+        for k, rows in enumerate(working.reshape(len(books), -1))
+        for row in rows[: books["orders"][k]]
+    }
+    rest = [row for row in placed if int(row["id"]) not in ends]
+    assert at_work == {(row["book"], row["id"], row["quantity"]) for row in rest}
+    filled = orders[orders["status"] == Status.FILLED]
+    for name in ("id", "seq", "book", "quantity", "price", "reason"):
+        column = fills["order" if name == "id" else name]
+        assert column.tolist() == filled[name].tolist()
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(portfolios(), markets())
+def test_orders_are_matched_by_the_first_event_after_the_latency(
+    plan: Portfolio, events: Any
+) -> None:
+    done = isolated(Compiled, plan, events)
+    orders = done.logs["orders"]
+    ends = ended(orders)
+    rejected = set(orders["book"][orders["reason"] == Reason.REJECTED].tolist())
+    for row in orders[orders["status"] == Status.PLACED]:
+        if row["reason"] in (Reason.STOP_LOSS, Reason.TAKE_PROFIT):
+            assert ends[int(row["id"])]["seq"] == row["seq"]
+            continue
+        is_price = (events["kind"] <= Kind.TICK) & (events["history"] == 0)
+        is_price &= events["symbol"] == done.machine.plan.books[row["book"]].symbol
+        is_due = is_price & (events["bar"]["ts"] >= row["ts"] + plan.latency)
+        due = events["seq"][is_due & (events["seq"] > row["seq"])]
+        first = int(due[0]) if len(due) else len(events)
+        end = ends.get(int(row["id"]))
+        if end is None or end["status"] == Status.CANCELED:
+            is_prompt = first >= (len(events) if end is None else end["seq"])
+        else:
+            assert end["seq"] in due
+            is_prompt = end["seq"] == first
+        assert is_prompt or row["book"] in rejected
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(portfolios(), markets())
+def test_nothing_is_opened_while_paused_or_killed(plan: Portfolio, events: Any) -> None:
+    done = isolated(Compiled, plan, events)
+    orders = done.logs["orders"]
+    openings = orders[orders["quantity"] > 0.0]
+    killed, paused = False, set[int]()
+    for event in events:
+        kind = event["kind"]
+        meant = {
+            k
+            for k, book in enumerate(done.machine.plan.books)
+            if event["instance"] in (-1, book.instance) and event["symbol"] in (-1, book.symbol)
+        }
+        if kind in (Kind.PAUSE, Kind.FLATTEN):
+            paused |= meant
+        elif kind == Kind.RESUME:
+            paused -= meant
+        elif kind in (Kind.KILL, Kind.REARM):
+            killed = kind == Kind.KILL
+        now = openings[openings["seq"] == event["seq"]]
+        opened = now["book"][now["status"] != Status.CANCELED].tolist()
+        assert not (killed and opened)
+        assert not paused & set(opened)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(portfolios(), markets())
+def test_the_logs_belong_together_and_history_orders_nothing(plan: Portfolio, events: Any) -> None:
+    logs = isolated(Compiled, plan, events).logs
+    past = int(events["history"].sum())
+    for name in ("decisions", "denials", "orders", "fills", "trades"):
+        assert (logs[name]["seq"] >= past).all()
+    signals = logs["signals"][logs["signals"]["seq"] >= past]
+    assert signals[["seq", "book"]].tolist() == logs["decisions"][["seq", "book"]].tolist()
+    owners = np.repeat(logs["decisions"][["seq", "book"]], logs["decisions"]["denials"])
+    assert owners.tolist() == logs["denials"][["seq", "book"]].tolist()
 
 
 @settings(max_examples=100, deadline=None)
@@ -168,23 +226,40 @@ def test_equity_sizing_is_never_refused_for_its_own_fee(
 def test_compiled_interpreted_and_one_by_one_leave_the_same_bytes(
     plan: Portfolio, events: Any
 ) -> None:
-    batch = state(run(Compiled, plan, events))
-    assert batch == state(one_by_one(Compiled, plan, events))
-    assert batch == state(run(Interpreted, plan, events))
+    batch = state(isolated(Compiled, plan, events))
+    assert batch == state(isolated(Compiled, plan, events, 1))
+    assert batch == state(isolated(Interpreted, plan, events, 7))
 
 
-def everything() -> Portfolio:
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(portfolios(), markets(), st.data())
+def test_a_snapshot_at_any_event_goes_on(plan: Portfolio, events: Any, data: st.DataObject) -> None:
+    cut = data.draw(st.integers(0, len(events)))
+    whole = isolated(Compiled, plan, events)
+    begun = isolated(Compiled, plan, events[:cut])
+    for kind in (Compiled, Interpreted):
+        made = kind(layout(plan))
+        made.block[:] = begun.machine.block
+        rest = go_on(made, events[cut:])
+        logs = {name: np.concatenate([begun.logs[name], rest.logs[name]]) for name in rest.logs}
+        equity = np.concatenate([begun.equity, rest.equity])
+        assert state(Replay(made, logs, equity)) == state(whole)
+
+
+def everything(**given: Any) -> Portfolio:
     """Return all shipped strategies with all rules, exits and two timeframes on one account."""
+    instances = _instances()
+    return portfolio(*instances, rules=RULES, taker=0.001, slippage=0.0001, **given)
+
+
+def _instances() -> list[Instance]:
     given: dict[str, Any] = {"symbols": ("X/USD",), "sizing": Sizing.EQUITY, "ratio": 0.2}
-    return portfolio(
+    return [
         Instance("ema", EmaCross(fast=10, slow=30), span=MINUTE, stop_loss=0.005, **given),
         Instance("slow", EmaCross(fast=10, slow=30), span=5 * MINUTE, take_profit=0.01, **given),
         Instance("rsi", RsiReversion(length=14), span=MINUTE, **given),
         Instance("hold", BuyAndHold(), span=15 * MINUTE, **given),
-        rules=RULES,
-        taker=0.001,
-        slippage=0.0001,
-    )
+    ]
 
 
 def test_a_million_bars_compiled_interpreted_and_one_by_one() -> None:
@@ -208,11 +283,14 @@ def test_a_million_bars_compiled_interpreted_and_one_by_one() -> None:
     assert batch == state(run(Interpreted, plan, events))
 
 
-def test_several_strategies_timeframes_and_rules_leave_the_same_bytes() -> None:
-    events = random_bars(50_000, seed=4)
-    batch = state(run(Compiled, everything(), events))
-    assert batch == state(one_by_one(Compiled, everything(), events))
-    assert batch == state(run(Interpreted, everything(), events))
+@pytest.mark.parametrize("venue", [{}, {"latency": 90_000, "rejection": 0.3, "seed": 3}])
+def test_several_strategies_timeframes_and_rules_leave_the_same_bytes(venue: Any) -> None:
+    words = [command(WORDS[i % 6], i * 50 * MINUTE, i % 5 - 1) for i in range(1_000)]
+    events = numbered(random_bars(50_000, seed=4), *words[: 1_000 if venue else 0])
+    plan = everything(**venue)
+    batch = state(run(Compiled, plan, events))
+    assert batch == state(one_by_one(Compiled, plan, events))
+    assert batch == state(run(Interpreted, plan, events))
 
 
 def test_a_snapshot_goes_on_in_either_machine() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from engine.__main__ import VERBS, Verb, main
+from engine.verbs import Arguments
 
 ROOT = Path(__file__).parents[2]
 TRANSCRIPTS = sorted((ROOT / "tests/golden/config").glob("*.txt"))
@@ -57,7 +58,7 @@ def test_help_names_every_verb_and_imports_none_of_them() -> None:
     for name, verb in VERBS.items():
         assert any(line.startswith(f"  {name} ") and verb.line in line for line in screen)
     assert max(map(len, screen)) <= 100
-    assert len(screen) <= 30
+    assert len(screen) <= 40
     assert not {"hydra", "numba", "pydantic", "pyarrow", "rich"} & set(modules.split())
 
 
@@ -102,6 +103,33 @@ def test_foreign_failures_are_not_hidden(write: Write, monkeypatch: pytest.Monke
     monkeypatch.setitem(VERBS, "divide", Verb("defective", "", ""))
     with pytest.raises(ZeroDivisionError):
         main(["divide"])
+
+
+def test_flags_with_a_text_reach_their_verb(
+    write: Write, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    printed = "print(a.words, a.overrides, a.safe, a.options)"
+    write("echoing.py", f"def run(a):\n    {printed}\n    return 0\n")
+    monkeypatch.syspath_prepend(".")
+    monkeypatch.setitem(VERBS, "echo", Verb("echoing", "WORD", ""))
+    typed = ["echo", "word", "--safe", "--reason", "a=b c", "costs.taker=0", "--symbol=X/Y"]
+    assert main(typed) == 0
+    told = "('word',) ('costs.taker=0',) True {'symbol': 'X/Y', 'reason': 'a=b c'}\n"
+    assert capsys.readouterr().out == told
+
+
+@pytest.mark.parametrize(
+    ("typed", "composed"),
+    [
+        (("costs.taker=0",), ("mode=paper", "costs.taker=0")),
+        (("costs.taker=0", "mode=backtest"), ("costs.taker=0", "mode=backtest")),
+        (("+model=x",), ("mode=paper", "+model=x")),
+    ],
+)
+def test_verbs_of_the_engine_take_paper_unless_a_mode_is_typed(
+    typed: tuple[str, ...], composed: tuple[str, ...]
+) -> None:
+    assert Arguments(overrides=typed).on_paper == composed
 
 
 # ── show and check ────────────────────────────────────────────────────────────────────────────

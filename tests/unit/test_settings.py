@@ -20,12 +20,16 @@ from engine.core.compile.declare import Part
 from engine.core.portfolio import Instrument, Portfolio
 from engine.core.records import FillOn, Sizing
 from engine.errors import ConfigError
+from engine.feeds.synthetic import Synthetic
+from engine.feeds.tape import Tape
 from engine.secret import Secret
 from engine.settings import Settings, build, validate
+from engine.venues.simulated import Simulated
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "conf").glob("*/*.yaml"))
 PARTS = [file for file in FILES if file.parent.name in ("strategy", "risk")]
+NEEDED = {"feed=journal": ["feed.run=any"]}  # by an option, beside its choice
 QUOTED = ("cash", "notional_min", "notional_max", "start", "end")  # money and times
 
 COMMAND = [
@@ -87,7 +91,7 @@ def portfolio(*overrides: str) -> Portfolio:
 
 
 def option(file: Path) -> str:
-    """Return the override that chooses a file of conf."""
+    """Return the override that chooses a file of conf, without what it needs besides."""
     group = file.parent.name
     return f"{group}=[{file.stem}]" if group in ("strategy", "risk") else f"{group}={file.stem}"
 
@@ -97,7 +101,7 @@ def option(file: Path) -> str:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}-{file.stem}")
 def test_every_option_composes_validates_and_builds(file: Path) -> None:
-    composed = compose([option(file)])
+    composed = compose([option(file), *NEEDED.get(option(file), ())])
     assert composed.problems == ()
     built = build(validate(composed))
     assert built.instances
@@ -186,6 +190,25 @@ def test_instance_keys_win_over_common_ones() -> None:
     assert (shared.symbols, shared.span) == (("BTC/USDT", "ETH/USDT"), 60_000)
     assert (shared.sizing, shared.ratio, shared.reserve_ratio) == (Sizing.EQUITY, 0.4, 0.005)
     assert (built.fill_on, built.slippage) == (FillOn.CLOSE, 0.00025)
+
+
+def test_the_venue_is_handed_to_the_core() -> None:
+    built = portfolio("venue.latency_ms=250", "venue.rejection_ratio=0.1", "venue.seed=7")
+    assert (built.latency, built.rejection, built.seed) == (250, 0.1, 7)
+    assert portfolio().rejection == 0.0
+
+
+def test_a_mode_picks_feed_and_venue_and_the_command_line_wins() -> None:
+    paper = settings("mode=paper")
+    assert (type(paper.feed), type(paper.venue)) == (Synthetic, Simulated)
+    assert type(settings("mode=backtest").feed) is Tape
+    typed = settings("feed=synthetic", "mode=backtest", "feed.seed=3")
+    assert (typed.mode.name, typed.feed.seed) == ("backtest", 3)
+
+
+def test_the_journal_is_looked_for_where_the_store_is() -> None:
+    made = settings("feed=journal", "feed.run=any", "store.directory=elsewhere")
+    assert (made.feed.run, made.feed.directory) == ("any", "elsewhere")
 
 
 def test_instruments_and_currency() -> None:

@@ -6,6 +6,7 @@ strategy therefore recompiles that strategy and nothing else.
 
 import ctypes
 import enum
+import functools
 import types
 from collections import namedtuple
 from collections.abc import Callable
@@ -93,12 +94,22 @@ def _run(
     return advance(attach(block, addresses, log), rows(events), first, last, rows(equity))
 
 
+def driver_key() -> str:
+    """Return the cache key of the compiled `advance`."""
+    return _driver_key(table.is_checked())
+
+
+@functools.cache
+def _driver_key(is_checked: bool) -> str:
+    return cache.fingerprint(_run, _LAYOUT, _EXTENSION, str(is_checked))
+
+
 def driver() -> Callable[..., int]:
     """Return the compiled `advance`, taking (block, addresses, log, events, first, last, equity).
 
     `events` has shape (n,) of `Event.dtype`, `equity` shape (n,) of float64.
     """
-    key = cache.fingerprint(_run, _LAYOUT, _EXTENSION, str(table.is_checked()))
+    key = driver_key()
     if key not in _kept:
         scope = dict(_run.__globals__) | {"advance": clone(advance, _INNER)}
         words = nb.Array(nb.int64, 1, "C")
@@ -161,6 +172,13 @@ def key_of(part: type[Part]) -> str:
 def is_compiled(part: type[Part]) -> bool:
     """Return whether a class's function can be used without compiling it."""
     return not part.compiled or cache.is_kept(key_of(part))
+
+
+def uncompiled(parts: tuple[Part, ...]) -> list[str]:
+    """Return the names of what must be compiled before these parts can run."""
+    core = [] if cache.is_kept(driver_key()) else ["the core"]
+    kinds = dict.fromkeys(type(part) for part in parts)
+    return core + [kind.__name__ for kind in kinds if not is_compiled(kind)]
 
 
 def function_of(part: type[Part]) -> Any:

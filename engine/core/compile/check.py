@@ -15,6 +15,7 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
+from engine.core.compile.cache import globals_of
 from engine.core.compile.declare import Part, Record, Strategy, names, place, where
 from engine.core.records import Bar, Intent, Out, View
 from engine.errors import ConfigError, did_you_mean
@@ -68,7 +69,7 @@ def _helpers(function: Any) -> Iterator[types.FunctionType]:
     seen, todo = {function}, [function]
     while todo:
         code = todo.pop()
-        for name in code.__code__.co_names:
+        for name in dict.fromkeys(globals_of(code.__code__)):
             value = code.__globals__.get(name)
             if isinstance(value, types.FunctionType) and value not in seen:
                 seen.add(value)

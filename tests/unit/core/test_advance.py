@@ -7,10 +7,11 @@ import pytest
 
 from engine.core.assemble import LOG_ROWS, layout
 from engine.core.block import table_of
+from engine.core.compile.declare import Strategy
 from engine.core.machine import drain
 from engine.core.portfolio import Instance, parse_timeframe
-from engine.core.records import OPENINGS_PER_BOOK, ORDERS_PER_BOOK, Sizing
-from engine.errors import InvariantBroken
+from engine.core.records import OPENINGS_PER_BOOK, ORDERS_PER_BOOK, FillOn, Sizing, Status
+from engine.rules.order_notional import OrderNotional
 from engine.strategies.buy_and_hold import BuyAndHold
 from tests.market import MINUTE, bar_events, follower, numbered, portfolio, random_bars, run, target
 
@@ -77,10 +78,64 @@ def test_openings_leave_room_for_what_reduces(machine: type) -> None:
     assert table_of(done.machine.block, "books")["position"][0] == 0.0
 
 
-def test_more_reductions_than_there_is_room_for_stop_the_engine(machine: type) -> None:
-    wishes = [1.0, *(1.0 - (i + 1) / 100 for i in range(ORDERS_PER_BOOK))]
-    with pytest.raises(InvariantBroken, match=r"follower on X/USD at .*: an order that reduces"):
-        run(machine, portfolio(), wishes_between_two_bars(*wishes))
+def test_reductions_for_which_there_is_no_room_become_one(machine: type) -> None:
+    # one opening and seven reductions fill the rows; each one more replaces the newest
+    wishes = [1.0, *(1.0 - (i + 1) / 16 for i in range(ORDERS_PER_BOOK + 1))]
+    done = run(machine, portfolio(), wishes_between_two_bars(*wishes))
+    fills = done.logs["fills"]
+    assert fills["quantity"].tolist() == [1.0, *[-1 / 16] * (ORDERS_PER_BOOK - 2), -3 / 16]
+    assert fills["position"][-1] == wishes[-1]
+    canceled = done.logs["orders"][done.logs["orders"]["status"] == Status.CANCELED]
+    assert canceled["quantity"].tolist() == [-1 / 16, -2 / 16]
+
+
+def test_before_the_first_price_nothing_is_opened(machine: type) -> None:
+    # the decision comes before any price: there is nothing to size it with
+    sizings: list[dict[str, Any]] = [{"sizing": Sizing.EQUITY, "ratio": 1.0}, {"quantity": 1.0}]
+    for sizing in sizings:
+        for fill_on in FillOn:
+            plan = portfolio(follower(**sizing), fill_on=fill_on)
+            done = run(machine, plan, numbered(target(0, 1.0), bar_events(FLAT * 2)))
+            assert [plan.reason(row["reason"]) for row in done.logs["denials"]] == ["no_price"]
+            assert len(done.logs["orders"]) == 0
+
+
+def test_an_order_never_fills_a_position_that_is_gone(machine: type) -> None:
+    # the exit decided at 3:30 waits while the stop closes; a new opening is for 1 all the same
+    low = [[100.0, 101.0, 90.0, 100.0]]
+    events = numbered(
+        bar_events(FLAT * 2 + low + FLAT * 2),
+        target(MINUTE, 1.0),
+        target(2 * MINUTE + 30_000, 0.0),
+        target(3 * MINUTE, 1.0),
+    )
+    done = run(machine, portfolio(follower(stop_loss=0.05)), events)
+    assert done.logs["fills"]["position"].tolist() == [1.0, 0.0, 1.0]
+
+
+class Alternating(Strategy):
+    """Wants a little more on each bar, from half of it on."""
+
+    class State:
+        count: int
+
+    def step(p, s, bar, out):  # type: ignore[no-untyped-def]
+        s.count += 1
+        out.target = 0.5 + 0.1 * s.count
+
+
+def test_a_full_log_holds_all_that_one_event_can_say(machine: type) -> None:
+    # a gap closes two bars at once, and twenty rules deny both decisions
+    names = [f"r{r}" for r in range(20)]
+    rules = tuple((name, OrderNotional(notional_max=1e-9)) for name in names)
+    instance = Instance("it", Alternating(), ("X/USD",), 2 * MINUTE, Sizing.FIXED, 1.0)
+    events = bar_events(FLAT * 4)[[0, 3]]
+    made = machine(layout(portfolio(instance, rules=rules)))
+    log = table_of(made.log, "log")
+    log["rows"] = log["denials"] = LOG_ROWS
+    assert made.advance(events, 0, 2, np.empty(2)) == 2
+    assert log["denials"][0] == LOG_ROWS + 40
+    assert log["denials"][0] <= len(table_of(made.log, "denials"))
 
 
 def test_a_refused_opening_leaves_its_reduction_nothing(machine: type) -> None:

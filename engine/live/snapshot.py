@@ -1,0 +1,247 @@
+"""What the bytes of a block stand for, so that a later start can take over what is still the same.
+
+A block is restored as it is where the portfolio, the functions and the records are those that made
+it (`identity`). After an edit of the configuration or a new release, each book whose class, layout
+and parameters are unchanged takes over what its strategy knows (`carry_over`); the others begin
+anew and are warmed up. The ledger is taken over for every book (`restore_ledger`).
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from engine.core.assemble import Layout, Place, assemble
+from engine.core.block import LOGS, PLACES, TABLES, Core, Words, table_of
+from engine.core.compile.declare import Part
+from engine.core.machine import Machine, Rows
+from engine.core.protect import protect
+from engine.core.records import ORDERS_PER_BOOK
+from engine.errors import ConfigError
+
+_KNOWN = ("wish", "out")  # of a book: what its strategy has asked for
+_MARKET = {"series": ("closes", "count", "bar"), "symbols": ("price", "price_ts")}
+_HELD = (
+    *("position", "entry", "stop", "take", "orders"),
+    *("opened_at", "opened_seq", "bought", "spent", "sold", "earned", "paid", "opened_equity"),
+)
+_OWNED = ("ts", "seq", "cash", "fees", "orders", "killed")  # of the account
+
+
+def sections(plan: Layout) -> dict[str, Any]:
+    """Return what the rows of a block stand for, as JSON can hold it."""
+    block = assemble(plan)[0]
+    held = [name for name in TABLES if name not in LOGS]
+    return {
+        "symbols": list(plan.portfolio.symbols),
+        "instances": [instance.name for instance in plan.portfolio.instances],
+        "books": [_book_key(plan, place) for place in plan.books],
+        "series": [
+            [plan.portfolio.symbols[row["symbol"]], int(row["span"])]
+            for row in table_of(block, "series")
+        ],
+        "rules": [[name, *_part_key(rule)] for name, rule in plan.portfolio.rules],
+        "words": [part.StateRecord.words for part in plan.parts],
+        "tables": {
+            name: [*block[PLACES[name] : PLACES[name] + 2].tolist(), _shape(TABLES[name][0].dtype)]
+            for name in held
+        },
+    }
+
+
+def _book_key(plan: Layout, place: Place) -> list[Any]:
+    instance = plan.portfolio.instances[place.instance]
+    symbol = plan.portfolio.symbols[place.symbol]
+    return [instance.name, symbol, place.span, place.on, *_part_key(instance.strategy)]
+
+
+def _part_key(part: Part) -> list[str]:
+    """Return class, layout of the state, and parameters."""
+    kind = type(part)
+    params = hashlib.sha256(part.params_words().tobytes()).hexdigest()
+    return [f"{kind.__module__}.{kind.__qualname__}", repr(kind.StateRecord.dtype.descr), params]
+
+
+def _shape(dtype: np.dtype[Any]) -> list[list[Any]]:
+    """Return the fields of a record as JSON can hold them."""
+    return [
+        [name, _shape(dtype[name]) if dtype[name].names else dtype[name].str]
+        for name in dtype.names or ()
+    ]
+
+
+def _dtype(shape: list[list[Any]]) -> np.dtype[Any]:
+    return np.dtype([(name, _dtype(k) if isinstance(k, list) else k) for name, k in shape])
+
+
+@dataclass(frozen=True)
+class Former:
+    """A stored block and what its rows stood for, whatever release wrote it."""
+
+    block: Words
+    sections: Mapping[str, Any]
+
+    def dtype(self, name: str) -> np.dtype[Any]:
+        """Return what a row of a table was then."""
+        return _dtype(self.sections["tables"][name][2])
+
+    def table(self, name: str) -> Rows:
+        """Return a table, shape (rows,), of its own dtype."""
+        offset, rows, _ = self.sections["tables"][name]
+        dtype = self.dtype(name)
+        return self.block[offset : offset + rows * dtype.itemsize // 8].view(dtype)
+
+
+# ── what strategies know ──────────────────────────────────────────────────────────────────────
+
+
+def carry_over(former: Former, plan: Layout, block: Words) -> list[int]:
+    """Take over what unchanged strategies and rules know; return the books that begin anew."""
+    now = sections(plan)
+    fresh = _carry_books(former, plan, block, now["books"])
+    for table, names in _MARKET.items():
+        before = former.sections[table]
+        for i, key in enumerate(now[table]):
+            if key in before:
+                _copy(former.table(table)[before.index(key)], _row(block, table, i), names)
+    for r, key in enumerate(now["rules"]):
+        if key in former.sections["rules"]:
+            old = former.table("rules")[former.sections["rules"].index(key)]
+            new = _row(block, "rules", r)
+            words = plan.parts[int(new["check"])].StateRecord.words
+            _carry_state(former, int(old["state"]), block, int(new["state"]), words)
+    return fresh
+
+
+def _carry_books(former: Former, plan: Layout, block: Words, keys: list[Any]) -> list[int]:
+    fresh = []
+    before = {
+        tuple(key): book
+        for key, book in zip(former.sections["books"], former.table("books"), strict=True)
+    }
+    for k, key in enumerate(keys):
+        old = before.get(tuple(key))
+        if old is None or old["step"] < 0:  # one that failed has missed what came after
+            fresh.append(k)
+            continue
+        new = _row(block, "books", k)
+        _copy(old, new, _KNOWN)
+        words = plan.parts[plan.books[k].instance].StateRecord.words
+        _carry_state(former, int(old["state"]), block, int(new["state"]), words)
+    return fresh
+
+
+def copy_fresh(
+    former: Former, warm: Words, plan: Layout, block: Words, fresh: Iterable[int]
+) -> None:
+    """Copy what the books of `fresh` know from a warm block, and the bars and prices new to it."""
+    for k in fresh:
+        old, new = _row(warm, "books", k), _row(block, "books", k)
+        _copy(old, new, (*_KNOWN, "step"))
+        words = plan.parts[plan.books[k].instance].StateRecord.words
+        at = int(new["state"])
+        block[at : at + words] = warm[at : at + words]
+    now = sections(plan)
+    for table, names in _MARKET.items():
+        for i, key in enumerate(now[table]):
+            if key not in former.sections[table]:
+                _copy(_row(warm, table, i), _row(block, table, i), names)
+
+
+def _carry_state(former: Former, old: int, block: Words, new: int, words: int) -> None:
+    block[new : new + words] = former.block[old : old + words]
+
+
+def _row(block: Words, name: str, i: int) -> Any:
+    return table_of(block, name)[i]
+
+
+def _copy(source: Any, target: Any, names: Iterable[str]) -> None:
+    """Copy the fields of a row that both releases have."""
+    for name in names:
+        if name in source.dtype.names and name in target.dtype.names:
+            target[name] = source[name]
+
+
+# ── what books hold ───────────────────────────────────────────────────────────────────────────
+
+
+def restore_ledger(
+    former: Former,
+    account: bytes,
+    positions: Mapping[tuple[str, str], bytes],
+    plan: Layout,
+    block: Words,
+) -> None:
+    """Put what the store says is held and owed into a block.
+
+    account    the account's row as `progress.account` has it
+    positions  (instance, symbol) → the book's row and its working orders, as bytes
+
+    Raises ConfigError where something is held that no book of the plan can hold.
+    """
+    source = np.frombuffer(account, former.dtype("account"))[0]
+    _copy(source, _row(block, "account", 0), _OWNED)
+    books = {}
+    for k in range(len(plan.books)):
+        instance, symbol = plan.book(k)
+        books[instance.name, symbol] = k
+    instances = {instance for instance, _ in books}
+    problems = []
+    for key, words in positions.items():
+        size = former.dtype("books").itemsize
+        book = np.frombuffer(words[:size], former.dtype("books"))[0]
+        orders = np.frombuffer(words[size:], former.dtype("working"))
+        if key in books:
+            k = books[key]
+            _copy(book, _row(block, "books", k), _HELD)
+            for q in range(int(book["orders"])):
+                target = _row(block, "working", k * ORDERS_PER_BOOK + q)
+                _copy(orders[q], target, orders.dtype.names or ())
+        elif book["position"] != 0.0 or book["orders"]:
+            problems.append(_left_behind(*key, float(book["position"]), key[0] in instances))
+    if problems:
+        raise ConfigError(*problems)
+    value_books(block)
+
+
+def value_books(block: Words) -> None:
+    """Add up positions and values anew, from the books and the last prices."""
+    account, books = _row(block, "account", 0), table_of(block, "books")
+    account["value"] = 0.0
+    for s, symbol in enumerate(table_of(block, "symbols")):
+        position = 0.0
+        for book in books[books["symbol"] == s]:
+            position += float(book["position"])
+        symbol["position"] = position
+        symbol["value"] = position * float(symbol["price"]) * float(symbol["contract_size"])
+        account["value"] += symbol["value"]
+    account["equity"] = account["cash"] + account["value"]
+
+
+def protect_again(machine: Machine, fresh: Iterable[int]) -> None:
+    """Set the stops and takes of what is held anew: their ratios may have been edited.
+
+    A strategy that began anew may not know the prices that it had set; they then stay.
+    """
+    core = Core(machine.block, machine.log, ())
+    for k, book in enumerate(core.books):
+        if book.position != 0.0:
+            stop, take = book.stop, book.take
+            protect(core, k)
+            if k in fresh:
+                book.stop = book.stop or stop
+                book.take = book.take or take
+
+
+def _left_behind(instance: str, symbol: str, position: float, is_there: bool) -> str:
+    place, only = f"strategy.{instance}", ""
+    if is_there:
+        place, only = f"{place} on {symbol}", f" --symbol {symbol}"
+    return (
+        f"{place}: must stay while it holds {position:g} {symbol} or has an order there, was"
+        f" removed. Put it back, start, type chanquant do flatten --instance {instance}{only},"
+        " stop, then remove it."
+    )
