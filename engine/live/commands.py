@@ -13,6 +13,7 @@ from engine.core.records import Kind
 from engine.errors import did_you_mean
 from engine.live.outputs import COMMANDS, Said, command
 from engine.store import queries
+from engine.store.database import explained
 from engine.store.rows import Row
 
 KILL_FILE = "KILL"
@@ -39,8 +40,7 @@ class Commands:
 
     def waiting(self) -> list[Row]:
         """Return the commands that came after the last, oldest first, and take them as read."""
-        with self._panel.connect() as connection:
-            found = queries.commands(connection, self.last)
+        found = self._read(self.last)
         self.last = found[-1]["id"] if found else self.last
         return found
 
@@ -92,12 +92,16 @@ class Commands:
             ]
         return made
 
+    def _read(self, after: int) -> list[Row]:
+        """Return the commands behind one; raise StoreBroken where they cannot be read."""
+        with explained(Path(self._panel.url.database or "")), self._panel.connect() as connection:
+            return queries.commands(connection, after)
+
     def _by(self, number: int, kind: Kind) -> tuple[str, str]:
         """Return who gave a command, and why."""
         if number == OURS:
             return "engine", "kill file" if kind == Kind.KILL else "safe mode"
-        with self._panel.connect() as connection:
-            found = queries.commands(connection, number - 1)[:1]
+        found = self._read(number - 1)[:1]
         if not found or found[0]["id"] != number:
             return "unknown", "its row is gone"
         return found[0]["who"], found[0]["reason"]

@@ -36,7 +36,7 @@ from engine.live.tasks import Tasks
 from engine.settings import Settings
 from engine.settings import build as portfolio_of
 from engine.store import journal, queries
-from engine.store.database import open_engine, open_panel
+from engine.store.database import open_engine, open_panel, read_only
 from engine.store.rows import Scribe
 from engine.store.writer import Writer
 from engine.version import code_version
@@ -67,7 +67,8 @@ class Live:
         plan = compiled_layout(settings)
         stack.enter_context(alone(self._directory))
         self._database = open_engine(self._directory)
-        self._panel = open_panel(self._directory)
+        open_panel(self._directory).dispose()  # makes it, or says what is wrong with it
+        self._panel = read_only(self._directory, "panel")
         stack.callback(self._database.dispose)
         stack.callback(self._panel.dispose)
         self._stop = asyncio.Event()
