@@ -71,6 +71,8 @@ class Recovered:
     """A machine that is where the engine was, and how to go on from there.
 
     continues    run whose journal goes on; None where a new one begins
+    committed    the last run up to there that has a row in the store: one that was killed before
+                 its first commit has none
     start        block to keep beside a journal that begins anew
     uncommitted  what was decided and is not in the store yet
     notes        sentences that a person should read
@@ -81,6 +83,7 @@ class Recovered:
     seq: int = -1
     place: Place = field(default_factory=Place)
     continues: str | None = None
+    committed: str | None = None
     start: bytes | None = None
     uncommitted: list[Said] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -107,7 +110,7 @@ def recover(
     found.seq = snapshot["seq"]
     found.place = Place(*snapshot["sections"].pop("place"))
     if snapshot["identity"] == found.identity:
-        found.continues = run
+        found.continues, found.committed = run, progress["run"]
         found.machine.block[:] = snapshot["block"]
         _replay(connection, root, found, progress["seq"], scribe)
     else:

@@ -166,7 +166,7 @@ class Shell:
             "mode": settings.mode.name,
             "code_version": version,
             "config_hash": settings.config_hash,
-            "continues": recovered.continues,
+            "continues": recovered.committed,
             "first_seq": recovered.seq + 1,
             "host": socket.gethostname(),
             "pid": os.getpid(),

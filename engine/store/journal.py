@@ -113,7 +113,7 @@ class Journal:
                 return
             os.close(self._file)
             self._file, self._size = None, 0
-        self._compressor.submit(_compressed, self._path)
+            self._compressor.submit(_compressed, self._path)  # before an append begins another
 
     def close(self) -> None:
         """Sync what there is and wait until it is compressed; the last call."""

@@ -108,7 +108,7 @@ class Config(EngineTable, table=True):
 
 
 class Run(EngineTable, table=True):
-    """One start of the engine; `continues` is the run whose journal it goes on from."""
+    """One start of the engine; `continues` is the run that it goes on from."""
 
     __table_args__ = HISTORY
     id: str = Field(primary_key=True)

@@ -53,10 +53,9 @@ def victims(servers: Servers) -> list[tuple[str, Path]]:
 
 
 def tail(folder: Path) -> tuple[Path, int]:
-    """Return the last segment that is needed, and the byte behind what is committed of it."""
+    """Return the last segment of the last run, and the byte behind what is committed of it."""
     progress = held(folder).progress
-    runs = sorted((folder / "journal").iterdir())
-    run = runs[0].parent / progress["run"] if progress else runs[0]
+    run = max((folder / "journal").iterdir())
     path = max(run.glob("*.events"), default=run / "none")
     data, at = path.read_bytes() if path.exists() else b"", 0
     first = int(path.stem) if data else 0

@@ -9,7 +9,7 @@ import pytest
 
 from engine.api import compose
 from engine.core.records import Event
-from engine.errors import ConfigError, DataError, JournalBroken
+from engine.errors import ConfigError, DataError
 from engine.feeds.journal import Journal
 from engine.store import journal
 from tests.market import MINUTE, random_bars
@@ -85,9 +85,9 @@ def test_a_run_without_events_is_refused(tmp_path: Path) -> None:
         Journal("one", str(tmp_path)).load(SYMBOLS, (MINUTE,))
 
 
-def test_missing_events_are_refused(tmp_path: Path) -> None:
+def test_a_beginning_that_has_expired_is_refused(tmp_path: Path) -> None:
     record(tmp_path, "two", "one", random_bars(10, seed=1), first=5)
-    with pytest.raises(JournalBroken, match="must hold the events 0 to 4"):
+    with pytest.raises(DataError, match="must be whole from its beginning, goes on from one"):
         Journal("two", str(tmp_path)).load(SYMBOLS, (MINUTE,))
 
 
