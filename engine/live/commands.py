@@ -50,6 +50,9 @@ class Commands:
 
     def event(self, row: Mapping[str, Any], ts: int) -> Rows | str:
         """Return the event of a command, or a sentence that says why it cannot be obeyed."""
+        if row["action"] not in COMMANDS:
+            near = did_you_mean(row["action"], COMMANDS) or "."
+            return f"action must be one of {', '.join(COMMANDS)}, was {row['action']}{near}"
         if row["action"] == "rearm" and self.is_kill_file():
             return f"{self._kill_file} must be removed before rearm, is still there. Remove it."
         places = []

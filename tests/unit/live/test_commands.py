@@ -11,7 +11,7 @@ import pytest
 from engine.live.commands import in_force, is_paused
 from engine.store.rows import Row
 from tests.golden import golden
-from tests.system.left import unsound
+from tests.system.left import held, unsound
 from tests.unit.live.conftest import Seen
 from tests.unit.live.engines import (
     END,
@@ -94,6 +94,14 @@ def test_a_paused_instance_closes_and_opens_nothing(folder: Path, undisturbed: S
     assert {row["reason"] for row in found.tables["denial"]} == {"paused"}
     wanted = said(undisturbed(), "fill", "rsi_reversion", "ts", "price")
     assert said(found, "fill", "rsi_reversion", "ts", "price") == wanted
+
+
+def test_an_unknown_action_is_refused_and_holds_up_nobody(folder: Path) -> None:
+    number = command(folder, "puase")
+    assert told(folder, "pause")["outcome"] == "done"
+    refused = next(r for r in held(folder).tables["answer"] if r["command_id"] == number)
+    assert refused["outcome"] == "refused"
+    assert refused["sentence"].endswith("was puase, did you mean pause?")
 
 
 def test_the_kill_file_before_the_start(folder: Path) -> None:
