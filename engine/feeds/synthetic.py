@@ -5,7 +5,6 @@ What it plays is a pure function of seed, symbol and time, so that a restart goe
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ import numpy as np
 from engine.core.portfolio import parse_timeframe
 from engine.core.records import Bar, Event
 from engine.errors import ConfigError
+from engine.feeds import period
 from engine.feeds.market import MINUTE, NEVER, Market, as_words
 from engine.feeds.quality import Rows
 
@@ -64,19 +64,12 @@ class Synthetic:
                 f"speed: must be above 0, was {self.speed}. Choose 1.0 for real time, or null for"
                 " as fast as possible."
             )
-        times = []
-        for name, text in (("start", self.start), ("end", self.end)):
-            try:
-                times += [_milliseconds(text)] if text is not None else []
-            except ValueError:
-                yield f"{name}: must be a UTC date such as '2024-08-01', was {text!r}. Correct it."
-        if len(times) == 2 and times[0] >= times[1]:
-            yield f"end: must be after start, {self.start}, was {self.end}. Correct one of them."
+        yield from period.problems(self.start, self.end)
 
     def beginning(self, now_ms: int) -> int:
         """Return when the market begins for somebody who starts at `now_ms`, in ms."""
         if self.start is not None:
-            return _milliseconds(self.start)
+            return period.milliseconds(self.start)
         return now_ms - parse_timeframe(self.history)
 
     def after(self, symbols: Sequence[str], ts: int, skip: int = 0) -> Iterator[Rows]:
@@ -86,7 +79,7 @@ class Synthetic:
         """
         market = Market(symbols, self.seed, self.interval_ms)
         slots = market.slots(CHUNK if self.speed is None else PACED_CHUNK)
-        end = NEVER if self.end is None else _milliseconds(self.end)
+        end = NEVER if self.end is None else period.milliseconds(self.end)
         for events in market.events(ts, end, slots):
             left_out = min(skip, int(np.searchsorted(events["ts"], ts + 1)))
             if left_out < len(events):
@@ -115,7 +108,7 @@ class Synthetic:
         if wrong or self.start is None or self.end is None:
             raise ConfigError(*(f"feed.{problem}" for problem in wrong))
         market = Market(symbols, self.seed, self.interval_ms)
-        events = _gathered(market, _milliseconds(self.start), _milliseconds(self.end))
+        events = _gathered(market, period.milliseconds(self.start), period.milliseconds(self.end))
         events["seq"] = np.arange(len(events))
         bars = {symbol: np.empty(0, Bar.dtype) for symbol in symbols}
         return Recording(events, bars, _sha256(events), [])
@@ -138,9 +131,3 @@ def _sha256(events: Rows) -> str:
     for column in (events["ts"], events["symbol"], events["bar"]["close"], events["bar"]["volume"]):
         digest.update(np.ascontiguousarray(column).data)
     return digest.hexdigest()
-
-
-def _milliseconds(text: str) -> int:
-    """Return an ISO date or time as ms; without a zone it is UTC."""
-    time = datetime.fromisoformat(text)
-    return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1_000)

@@ -6,7 +6,6 @@ Every problem of every file is found before anything is refused.
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 from engine.core.portfolio import parse_timeframe
 from engine.core.records import Bar, Event, Kind
 from engine.errors import ConfigError, DataError, did_you_mean
+from engine.feeds import period
 from engine.feeds.files import File, read, take
 from engine.feeds.quality import Finding, Integers, Rows, Severity, inspect, length, within
 
@@ -66,14 +66,7 @@ class Tape:
                 "files: must name the file of each symbol, was null, and so is path. Set one of"
                 " them, such as path='dir/{symbol}_{timeframe}.parquet'."
             )
-        times = []
-        for name, text in (("start", self.start), ("end", self.end)):
-            try:
-                times += [_milliseconds(text)] if text is not None else []
-            except ValueError:
-                yield f"{name}: must be a UTC date such as '2024-08-01', was {text!r}. Correct it."
-        if len(times) == 2 and times[0] >= times[1]:
-            yield f"end: must be after start, {self.start}, was {self.end}. Correct one of them."
+        yield from period.problems(self.start, self.end)
 
     def load(self, symbols: Sequence[str], spans: Sequence[int]) -> Recording:
         """Return the events of all symbols, with the timers that bars of `spans` (ms) need.
@@ -88,8 +81,8 @@ class Tape:
         if wrong:
             found = {symbol: file.findings for symbol, file in files.items()}
             raise ConfigError(*wrong, *_told(found, where, "error"))
-        start = None if self.start is None else _milliseconds(self.start)
-        end = None if self.end is None else _milliseconds(self.end)
+        start = None if self.start is None else period.milliseconds(self.start)
+        end = None if self.end is None else period.milliseconds(self.end)
         return _recording(files, where, self.timeframe, spans, start, end)
 
     def _paths(self, symbols: Sequence[str]) -> dict[str, Path]:
@@ -230,12 +223,6 @@ def _cut(rows: Rows, start: int | None, end: int | None) -> Rows:
 
 def _are_bars(rows: Rows) -> bool:
     return rows.dtype == Bar.dtype
-
-
-def _milliseconds(text: str) -> int:
-    """Return an ISO date or time as ms; without a zone it is UTC."""
-    time = datetime.fromisoformat(text)
-    return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1_000)
 
 
 def _strangers(key: str, given: Mapping[str, Any], symbols: Sequence[str]) -> Iterator[str]:

@@ -64,7 +64,7 @@ class Said:
 
     @property
     def has_orders(self) -> bool:
-        """Whether an order was placed, which nothing may follow before it is committed."""
+        """Whether an order was placed, which the venue may have when it is committed."""
         return len(self.logs["orders"]) > 0 and _PLACED in self.logs["orders"]["status"].tolist()
 
 

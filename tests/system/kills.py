@@ -122,8 +122,8 @@ class Ended:
 def serve(mode: str, folder: Path) -> None:
     """Answer each start that is read with how it ended, until nothing more can be read."""
     synthetic.CHUNK = EVENTS
-    for name in ("driver_key", "function_of"):  # each child would work it out again
-        setattr(build, name, functools.cache(getattr(build, name)))
+    compiler: Any = build
+    compiler.function_of = functools.cache(build.function_of)  # each child would check it again
     settings = {name: settings_of(name, folder) for name in MODES}
     Compiled(layout(portfolio_of(settings[mode])))
     asyncio.run(live.run(settings[mode]))  # imports what is imported late; leaves no thread behind

@@ -4,6 +4,7 @@ import os
 import stat
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -188,3 +189,32 @@ def test_the_description_of_an_empty_run_expires_by_its_own_age(aged: Path) -> N
     os.utime(aged / "b" / "run.json", ns=(NOW * 10**6, NOW * 10**6))
     assert expire(aged, NOW, 15) == 3
     assert sorted(path.name for path in aged.iterdir()) == ["b", "c", "d"]
+
+
+class LetsIn:
+    """A lock that lets one more append in, as another thread would, right after `sync` let go."""
+
+    def __init__(self, journal: Journal, lock: Any) -> None:
+        self._journal, self._lock = journal, lock
+        self.is_open = False
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+        if self.is_open:
+            self.is_open = False
+            self._journal.append(events(self._journal.next, 2))
+
+
+def test_an_append_right_after_a_segment_ended_begins_another(tmp_path: Path) -> None:
+    journal = Journal(begin(tmp_path, Run("a", None, 0, 0, ("X/USD",))))
+    journal.append(events(0, 5))
+    journal._lock = lock = LetsIn(journal, journal._lock)  # type: ignore[assignment]
+    lock.is_open = True
+    journal.rotate()
+    journal._compressor.submit(int).result()  # whatever rotate gave it is compressed
+    journal.append(events(7, 3))
+    journal.close()
+    assert all_of(tmp_path, "a")["seq"].tolist() == list(range(10))
