@@ -28,13 +28,12 @@ $(SETUP): requirements/dev.lock requirements/uv.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/uv.lock
 	$(BIN)/uv pip sync $(SYNC) --python $(BIN)/python requirements/dev.lock
 	$(BIN)/uv pip install $(OURS) --python $(BIN)/python --editable .
-	$(BIN)/python -m compileall -q engine
+	$(BIN)/python -m compileall -q engine web
 	$(BIN)/chanquant compile $(SHIPPED)
 	touch $(SETUP)
 
-run: $(SETUP)  ## run the README's example backtest on a generated tape
-	$(BIN)/chanquant data generate var/tape BTC/USDT ETH/USDT
-	$(BIN)/chanquant backtest experiment=example
+run: $(SETUP)  ## trade a made-up market on paper, with the panel at 127.0.0.1:8000
+	$(BIN)/chanquant up
 
 test: $(SETUP) check  ## run every test that needs neither root nor a server
 	mkdir -p .cache
@@ -55,6 +54,9 @@ system-test: $(SETUP)  ## run the tests that need root, a browser or a server (D
 bench: $(SETUP) $(PEERS)  ## measure ours and the peers side by side
 	$(BIN)/python -m benchmarks.run
 
+soak: $(SETUP)  ## measure what takes long, and write docs/soak.md
+	$(BIN)/python -m benchmarks.soak
+
 $(PEERS): benchmarks/peers.lock $(SETUP)
 	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
 	$(BIN)/uv pip sync $(SYNC) --python .venv-peers/bin/python benchmarks/peers.lock
@@ -72,4 +74,4 @@ lock: $(SETUP)  ## resolve the requirements anew
 clean:  ## remove what can be made again, but not var
 	rm -rf $(VENV) .venv-peers .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
 
-.PHONY: help setup run test check system-test bench new lock clean
+.PHONY: help setup run test check system-test bench soak new lock clean

@@ -30,10 +30,11 @@ from engine.core.machine import Compiled, Rows
 from engine.core.records import Kind
 from engine.feeds.synthetic import Synthetic
 from engine.live.run import Live
+from engine.live.shell import Shell
 from engine.settings import Settings, build
 
 ROOT = Path(__file__).parents[1]
-SECONDS = 25.0
+SECONDS = {"ticks": 45.0, "minute": 20.0}
 SYMBOLS = 50
 FILLS = 1_000_000
 STRATEGY = """
@@ -75,21 +76,46 @@ def settings(folder: Path) -> Settings:
     return compose(typed, folder / "conf")
 
 
-async def measure(kind: str) -> dict[str, float]:
-    """Run one workload in this process; return its figures."""
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        found = settings(Path(folder))
+async def measure(kind: str, seconds: float, folder: Path) -> dict[str, float]:
+    """Run one workload in this process; return its figures.
+
+    A step is one piece of the market, from its receipt until it is processed, signals or none.
+    """
+    with ExitStack() as stack:
+        found = settings(folder)
         if kind == "ticks":
             feed = Ticks(interval_ms=600, speed=60.0, start="2024-01-01")
             found = found.model_copy(update={"feed": feed})
         Compiled(layout(build(found)))
         live = Live(found, stack)
-        asyncio.get_running_loop().call_later(SECONDS, os.kill, os.getpid(), signal.SIGTERM)
+        steps = timed(live.shell)
+        asyncio.get_running_loop().call_later(seconds, os.kill, os.getpid(), signal.SIGTERM)
         await live.until_stopped(is_safe=False)
         waits = np.array(live.shell.waits) / 1e3
         memory = _peak_mb()
     p50, p99 = np.percentile(waits, [50, 99])
-    return {"n": len(waits), "p50_us": p50, "p99_us": p99, "max_us": waits.max(), "mb": memory}
+    step_p99 = np.percentile(steps[len(steps) // 4 :], 99) / 1e3  # the first quarter warms up
+    return {
+        "n": len(waits),
+        "p50_us": p50,
+        "p99_us": p99,
+        "max_us": waits.max(),
+        "step_p99_us": step_p99,
+        "mb": memory,
+    }
+
+
+def timed(shell: Shell) -> list[int]:
+    """Have a shell note how long each of its steps takes; return the list that it writes to, ns."""
+    take, steps = shell.take, []
+
+    async def take_timed(events: Rows, **more: bool) -> None:
+        begun = time.perf_counter_ns()
+        await take(events, **more)
+        steps.append(time.perf_counter_ns() - begun)
+
+    shell.take = take_timed
+    return steps
 
 
 def _peak_mb() -> float:
@@ -177,11 +203,17 @@ def lines() -> list[Line]:
 
 
 def _measured(kind: str) -> dict[str, float]:
-    ran = subprocess.run(
-        [sys.executable, "-m", "benchmarks.live", kind], capture_output=True, check=True, cwd=ROOT
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        ran = subprocess.run(
+            command(kind, SECONDS[kind], Path(folder)), capture_output=True, check=True, cwd=ROOT
+        )
     return dict(json.loads(ran.stdout))
 
 
+def command(kind: str, seconds: float, folder: Path) -> list[str]:
+    """Return the command that runs one workload in an empty folder and prints its figures."""
+    return [sys.executable, "-m", "benchmarks.live", kind, str(seconds), str(folder)]
+
+
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(measure(sys.argv[1]))))
+    print(json.dumps(asyncio.run(measure(sys.argv[1], float(sys.argv[2]), Path(sys.argv[3])))))

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import bare, live, workload
+from benchmarks import bare, live, panel, workload
 from benchmarks.line import Line
 from engine import clock
 from engine.core.assemble import layout
@@ -86,14 +86,16 @@ def single() -> list[Line]:
     events = bar_events(np.stack([data[name] for name in workload.NAMES], axis=1))
     instance = Instance("it", EmaCross(fast=10, slow=30), ("X/USD",), MINUTE, Sizing.FIXED, 1.0)
     plan = portfolio(instance, rules=rules(), taker=0.001)
-    ours, done = best(plan, events, runs=7)
+    loop, times = [], []
+    for _ in range(ATTEMPTS):
+        took, done = best(plan, events, runs=7)
+        times.append(took)
+        for _ in range(8):  # the first one compiles
+            begun = clock.seconds()
+            answer = bare.ema_cross(data["open"], data["close"], 10, 30, 0.001, 10_000.0)
+            loop.append(clock.seconds() - begun)
+    ours = min(times)
     found = (len(done.logs["trades"]), float(done.equity[-1]))
-
-    loop = []
-    for _ in range(8):  # the first one compiles
-        begun = clock.seconds()
-        answer = bare.ema_cross(data["open"], data["close"], 10, 30, 0.001, 10_000.0)
-        loop.append(clock.seconds() - begun)
     check("bare loop", found, answer)
     lines = [Line("this engine, one strategy, 6 rules", rate(ours))]
     # How much of a loop that waits for its own sums an engine reaches depends on how many other
@@ -212,7 +214,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="write benchmarks/README.md")
     write = parser.parse_args().write
-    lines = [*single(), *many(), *live_call(), *whole_process(), *live.lines()]
+    lines = [*single(), *many(), *live_call(), *whole_process(), *live.lines(), panel.answers()]
     width = max(len(line.name) for line in lines)
     for line in lines:
         verdict = f"{line.wanted}: {'holds' if line.holds else 'DOES NOT HOLD'}"

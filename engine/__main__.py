@@ -22,10 +22,12 @@ class Verb(NamedTuple):
 
 
 VERBS = {
-    "up": Verb("engine.verbs.up", "", "run the engine and start it again whenever it dies"),
+    "up": Verb("engine.verbs.up", "", "run engine and panel, start each again when it dies"),
     "run": Verb("engine.verbs.run", "", "run the engine once, in the foreground"),
+    "panel": Verb("engine.verbs.panel", "", "run the panel alone, in the foreground"),
     "status": Verb("engine.verbs.status", "", "print how the engine is and what it holds"),
     "do": Verb("engine.verbs.do", "ACTION", "pause, resume, close, flatten, kill or rearm it"),
+    "user": Verb("engine.verbs.user", "ACTION [NAME]", "say who may use the panel, and as what"),
     "parity": Verb("engine.verbs.parity", "RUN", "replay a run, compare it with the store"),
     "db": Verb("engine.verbs.db", "check | upgrade | path", "look after the stores"),
     "backtest": Verb("engine.verbs.backtest", "", "trade recorded prices, write the results"),
@@ -42,10 +44,11 @@ FLAGS = {
     "--instance NAME": "with do: only this instance",
     "--symbol SYMBOL": "with do: only this symbol",
     "--reason TEXT": "with do: why, kept with the command",
+    "--role ROLE": "with user: viewer, operator or admin",
     "--help": "explain chanquant, or the verb before it",
     "--version": "print the version",
 }
-_OPTIONS = ("instance", "symbol", "reason")
+_OPTIONS = ("instance", "symbol", "reason", "role")
 OVERRIDES = """\
 overrides:
   costs.taker=0                   set a value       strategy=[ema_cross]     choose files of a group

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from engine.compose import MANY, Composed, config_hash, maps, masked_yaml
 from engine.core import portfolio
@@ -21,18 +21,7 @@ from engine.faults import Faults, unknown
 from engine.origins import Place
 from engine.parts import make
 from engine.secret import Secret
-
-
-def _timeframe(value: Any) -> str:
-    parse_timeframe(str(value))
-    return str(value)
-
-
-Timeframe = Annotated[str, BeforeValidator(_timeframe)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
-Names = Annotated[tuple[str, ...], Field(strict=False)]
-Package = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]
+from engine.values import Address, Fraction, Host, Names, Package, Port, Positive, Timeframe, Zone
 
 
 class Section(BaseModel):
@@ -130,6 +119,27 @@ class Store(Section):
     journal_days: Annotated[int, Field(gt=0)]  # how long the journal is kept
 
 
+class Telemetry(Section):
+    """Where a running engine tells how it is."""
+
+    host: Host
+    port: Port | None  # null: nowhere
+
+
+class Web(Section):
+    """The panel; language, zone and rising are where a reader has chosen none."""
+
+    host: Host
+    port: Port
+    language: Literal["en", "zh"]
+    zone: Zone
+    rising: Literal["green", "red"]  # colour of gains
+    hosts: Names | None = None  # more names that it is reached by
+    proxy: Address | None = None  # of the one reverse proxy that is believed
+    idle_minutes: Positive  # without a request, then a session is over
+    session_hours: Positive  # the longest that a session lasts
+
+
 class Report(Section):
     """Where results go."""
 
@@ -166,6 +176,8 @@ class Sections(Section):
     execution: Execution
     costs: Costs
     store: Store
+    telemetry: Telemetry
+    web: Web
     report: Report
     plugins: Annotated[tuple[Package, ...], Field(strict=False)]
 
@@ -265,6 +277,9 @@ def _crossed(found: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
         yield from _symbols(universe)
         if account := found.get("account"):
             yield from _quotes(universe, account)
+    web, telemetry = found.get("web"), found.get("telemetry")
+    if web and telemetry and web.port and web.port == telemetry.port:
+        yield ("web", "port"), f"must differ from telemetry.port, {web.port}. Choose another."
     for name, instance in found["strategy"].items():
         if universe:
             yield from _narrowed(universe, instance, ("strategy", name, "symbols"))

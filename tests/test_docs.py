@@ -23,8 +23,10 @@ from engine.feeds.generated import generate
 from engine.live.outputs import COMMANDS
 from engine.research.result import Result
 from engine.settings import Common, Instrument
-from engine.store.tables import tables
+from engine.store.tables import ACTIONS, tables
 from tests.test_tidy import tracked
+from web.pages import PAGES as PAGES_OF_PANEL
+from web.view import ROLES
 
 ROOT = Path(__file__).parents[1]
 GUIDE = ROOT / "docs" / "guide"
@@ -131,7 +133,7 @@ def _sentences(code: str) -> set[str]:
 
 def _refusals() -> set[str]:
     """Return what the store, the journal and recovery refuse to go on with."""
-    live = [f"engine/live/{name}.py" for name in ("lock", "recover", "run", "snapshot")]
+    live = [f"engine/live/{name}.py" for name in ("recover", "run", "snapshot")]
     files = [*(ROOT / "engine/store").glob("*.py"), *(ROOT / name for name in live)]
     return {s for file in files for s in _sentences(file.read_text(encoding="utf-8"))}
 
@@ -182,6 +184,9 @@ def _helpers() -> set[str]:
         ("running.md", "Events", _kinds),
         ("store.md", "engine.db", lambda: tables("engine")),
         ("store.md", "panel.db", lambda: tables("panel")),
+        ("panel.md", "Pages", lambda: [page.path for page in PAGES_OF_PANEL]),
+        ("panel.md", "Actions", lambda: ACTIONS),
+        ("panel.md", "Accounts", lambda: ROLES),
         ("data.md", "Check", _findings),
         ("development.md", "Make targets", targets),
         ("development.md", "Failpoints", lambda: failpoint.NAMES),
@@ -325,7 +330,9 @@ def dead_links(page: Path) -> list[str]:
     found = []
     for target, anchor in re.findall(r"\]\((?!\w+:)([^)#]*)(?:#([^)]*))?\)", text):
         file = (page.parent / target) if target else page
-        titles = titles_of(file.read_text("utf-8")) if file.is_file() else []
+        titles = (
+            titles_of(file.read_text("utf-8")) if file.suffix == ".md" and file.is_file() else []
+        )
         if not file.exists() or (anchor and anchor not in [slug(title) for _, title in titles]):
             found.append(f"{target}#{anchor}" if anchor else target)
     return found

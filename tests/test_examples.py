@@ -35,7 +35,7 @@ CONSOLES = [block for block in BLOCKS if block.language == "console"]
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with every file of the guide, and the tape of `make run`."""
+    """Return a folder with every file of the guide, and the tape of the example."""
     root = tmp_path_factory.mktemp("project")
     for block in BLOCKS:
         if path := re.match(r"# (\S+\.(?:py|yaml))\n", block.text):

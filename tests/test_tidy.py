@@ -71,9 +71,11 @@ def tracked() -> tuple[str, ...]:
 
 @cache
 def sources() -> tuple[Source, ...]:
-    """Return every tracked file that is text."""
+    """Return every tracked file that is text and ours: what is bundled is never changed."""
     found = []
     for path in tracked():
+        if path.startswith("web/static/bundled/"):
+            continue
         content = (ROOT / path).read_bytes()
         if b"\0" not in content:
             found.append(Source(path, content.decode("utf-8")))
@@ -166,7 +168,8 @@ _CHANCE = r"(uuid\.)?uuid[14]|os\.urandom|(np|numpy)\.random\.(?!default_rng|Gen
 def the_clock_has_one_place(source: Source) -> Iterator[tuple[int, str]]:
     if source.path == "engine/clock.py":
         return
-    banned = f"{_TIME_OF_DAY}|{_STOPWATCH}" if source.path.startswith("engine/") else _TIME_OF_DAY
+    is_shipped = source.path.startswith(("engine/", "web/"))
+    banned = f"{_TIME_OF_DAY}|{_STOPWATCH}" if is_shipped else _TIME_OF_DAY
     for line, name in _imports(source) + _attributes(source):
         if re.fullmatch(banned, name):
             yield line, f"uses {name}. Take the time from an event, or from engine.clock."
@@ -186,7 +189,8 @@ def nothing_is_left_to_chance(source: Source) -> Iterator[tuple[int, str]]:
         if re.fullmatch(_CHANCE, name):
             yield line, f"uses {name}. Use np.random.default_rng(seed) instead."
     for line, name in _imports(source):
-        if re.match(r"(random|secrets)\b", name):
+        is_free = name.startswith("secrets") and source.path.startswith("web/")  # sessions, keys
+        if re.match(r"(random|secrets)\b", name) and not is_free:
             yield line, f"imports {name}. Use np.random.default_rng(seed) instead."
     for node in source.nodes:
         if (
@@ -200,7 +204,8 @@ def nothing_is_left_to_chance(source: Source) -> Iterator[tuple[int, str]]:
 @rule(("engine/core/x.py", "print(1)"))
 def only_verbs_print(source: Source) -> Iterator[tuple[int, str]]:
     shows = source.path.startswith("engine/verbs/") or source.path == "engine/__main__.py"
-    for node in () if shows or not source.path.startswith("engine/") else source.nodes:
+    is_shipped = source.path.startswith(("engine/", "web/"))
+    for node in () if shows or not is_shipped else source.nodes:
         if isinstance(node, ast.Call) and _name(node.func) == "print":
             yield node.lineno, "prints. Return the text; engine/verbs shows it."
 
@@ -291,7 +296,8 @@ def _found(pattern: re.Pattern[str], source: Source) -> Iterator[tuple[int, str]
 )
 def the_public_is_explained(source: Source) -> Iterator[tuple[int, str]]:
     """Not asked of what its class explains: `step`, `check` and `State` of a user's class."""
-    if not source.path.startswith("engine/") or not source.is_python or not source.text:
+    is_shipped = source.path.startswith(("engine/", "web/"))
+    if not is_shipped or not source.is_python or not source.text:
         return
     if not ast.get_docstring(source.nodes[0]):
         yield 1, "has no docstring. Say what the module turns into what."
@@ -344,7 +350,8 @@ def _is_polling(source: Source, line: int) -> bool:
 def our_own_code_is_not_mocked(source: Source) -> Iterator[tuple[int, str]]:
     if not source.path.startswith("tests/"):
         return
-    ours = {name.split(".")[-1] for _, name in _imports(source) if name.startswith("engine")}
+    shipped = ("engine", "web")
+    ours = {name.split(".")[-1] for _, name in _imports(source) if name.startswith(shipped)}
     for line, name in _imports(source):
         if name.startswith("unittest.mock"):
             yield line, "imports mocks. Use the real thing, or a small one written for tests."
@@ -353,7 +360,7 @@ def our_own_code_is_not_mocked(source: Source) -> Iterator[tuple[int, str]]:
             target = node.args[0] if node.args else None
             text = str(target.value) if isinstance(target, ast.Constant) else _name(target)
             is_limit = len(node.args) > 1 and ast.unparse(node.args[1]).strip("'").isupper()
-            if text.split(".")[0] in ours | {"engine"} and not is_limit:
+            if text.split(".")[0] in {*ours, *shipped} and not is_limit:
                 yield node.lineno, f"replaces {text}. Pass what it needs as an argument."
 
 

@@ -136,6 +136,18 @@ def copied(words: Words, name: str, rows: int) -> np.ndarray[Any, np.dtype[np.vo
     return np.frombuffer(words[offset : offset + rows * record.words].tobytes(), record.dtype)
 
 
+def joined(
+    name: str, pieces: Sequence[np.ndarray[Any, np.dtype[np.void]]]
+) -> np.ndarray[Any, np.dtype[np.void]]:
+    """Return rows of a table one piece behind the other: joined as words, faster than as records.
+
+    >>> joined("fills", [np.zeros(2, FillRow.dtype), np.zeros(1, FillRow.dtype)]).shape
+    (3,)
+    """
+    words = np.concatenate([piece.view(np.int64) for piece in pieces])
+    return words.view(TABLES[name][0].dtype)
+
+
 def rows_of(words: Words, name: str, record: type[Record]) -> list[Any]:
     """Return a table as a list of rows that share the words."""
     offset, rows = int(words[PLACES[name]]), int(words[PLACES[name] + 1])

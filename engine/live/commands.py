@@ -1,7 +1,7 @@
 """What people ask of a running engine: read from the panel's store, obeyed, and answered."""
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from engine.errors import did_you_mean
 from engine.live.outputs import COMMANDS, Said, command
 from engine.store import queries
 from engine.store.database import explained
-from engine.store.rows import Row
+from engine.store.tables import Row
 
 KILL_FILE = "KILL"
 OURS = 0  # number of a command that stands in no store: the kill file's, and that of safe mode
@@ -108,35 +108,6 @@ class Commands:
         if not found or found[0]["id"] != number:
             return "unknown", "its row is gone"
         return found[0]["who"], found[0]["reason"]
-
-
-def is_paused(latches: Iterable[Row], instance: str, symbol: str) -> bool:
-    """Return whether the last word about a book was a pause; `latches` as the store has them."""
-    found = [row for row in latches if _word(row) == "pause" and _places(row) <= {instance, symbol}]
-    return bool(found) and bool(max(found, key=lambda row: row["seq"])["state"] == "set")
-
-
-def in_force(latches: Collection[Row]) -> list[Row]:
-    """Return the latches that are set, and not released by a later word about all they hold."""
-
-    def is_released(latch: Row) -> bool:
-        return any(
-            row["state"] == "released"
-            and row["seq"] > latch["seq"]
-            and _word(row) == _word(latch)
-            and _places(row) <= _places(latch)
-            for row in latches
-        )
-
-    return [row for row in latches if row["state"] == "set" and not is_released(row)]
-
-
-def _word(latch: Row) -> str:
-    return str(latch["name"]).split()[0]
-
-
-def _places(latch: Row) -> set[str]:
-    return set(latch["name"].split()[1:])
 
 
 def answer(

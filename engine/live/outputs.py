@@ -13,11 +13,9 @@ from engine.core.assemble import Layout
 from engine.core.block import PLACES, table_of, word_of
 from engine.core.machine import Compiled, Curve, Machine, Rows, drain, in_use
 from engine.core.records import ORDERS_PER_BOOK, Account, Book, Event, Failure, Kind, Order, Status
+from engine.store.tables import ACTIONS
 
-COMMANDS = {
-    kind.name.lower(): kind
-    for kind in (Kind.PAUSE, Kind.RESUME, Kind.CLOSE, Kind.FLATTEN, Kind.KILL, Kind.REARM)
-}
+COMMANDS = {action: Kind[action.upper()] for action in ACTIONS}
 
 
 _TIMER, _PAUSE = int(Kind.TIMER), int(Kind.PAUSE)  # looked at for every piece of the market

@@ -25,7 +25,6 @@ from engine.core.machine import Compiled, Rows, drain
 from engine.core.records import Failure, Kind
 from engine.errors import InvariantBroken, JournalBroken, StoreBroken
 from engine.failpoint import hit
-from engine.live.commands import is_paused
 from engine.live.outputs import Outputs, Said, live_machine
 from engine.live.recount import recount
 from engine.live.snapshot import (
@@ -36,7 +35,9 @@ from engine.live.snapshot import (
     restore_ledger,
 )
 from engine.store import journal, queries
-from engine.store.rows import LOGGED, Row, Scribe, difference, stored
+from engine.store.latches import is_paused
+from engine.store.rows import LOGGED, Scribe, difference, stored
+from engine.store.tables import Row
 
 _TIMER = int(Kind.TIMER)
 

@@ -27,16 +27,19 @@ from engine.errors import ChanQuantError, ConfigError, StoreBroken
 from engine.failpoint import hit
 from engine.live.commands import OURS, Commands, answer
 from engine.live.lag import LagGuard
-from engine.live.lock import alone
 from engine.live.notify import Notifier, Watchdog
 from engine.live.outputs import command
 from engine.live.recover import Recovered, recover
 from engine.live.shell import Shell
+from engine.live.stream import Stream
 from engine.live.tasks import Tasks
 from engine.settings import Settings
 from engine.settings import build as portfolio_of
 from engine.store import journal, queries
+from engine.store.access import for_the_group
 from engine.store.database import open_engine, open_panel, read_only
+from engine.store.latches import in_force
+from engine.store.lock import alone
 from engine.store.rows import Scribe
 from engine.store.writer import Writer
 from engine.version import code_version
@@ -69,22 +72,31 @@ class Live:
         self._database = open_engine(self._directory)
         open_panel(self._directory).dispose()  # makes it, or says what is wrong with it
         self._panel = read_only(self._directory, "panel")
-        stack.callback(self._database.dispose)
-        stack.callback(self._panel.dispose)
+        self._reader = read_only(self._directory)  # of what others see
+        for store in (self._database, self._panel, self._reader):
+            stack.callback(store.dispose)
         self._stop = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._failure: ChanQuantError | None = None
         self._late_at = -HEARTBEAT_SECONDS
         self._tasks = Tasks(self._died)
         self._lag = LagGuard(wall, self._late, self._stepped)
+        self._version = code_version()
         self.shell = self._start(plan)
+        self._stream = Stream(
+            settings.telemetry,
+            self.shell,
+            settings.mode.name,
+            self._version,
+            self._latches,
+            self._unheard,
+        )
         self._symbols = plan.portfolio.symbols
 
     def _start(self, plan: Layout) -> Shell:
         started = self._wall()
         run = clock.utc(started).replace(":", "-").replace(".", "-")
-        version = code_version()
-        scribe = Scribe(plan, run, self._settings.config_hash, version)
+        scribe = Scribe(plan, run, self._settings.config_hash, self._version)
         root = self._directory / "journal"
         with self._database.connect() as connection:
             recovered = recover(connection, root, plan, scribe, self._feed)
@@ -111,7 +123,7 @@ class Live:
         )
         self._journal, self._writer, self._commands = journaled, writer, commands
         late = [shell.batch(said) for said in recovered.uncommitted]
-        writer.write(*late, shell.first_batch(self._settings, version, started, recovered))
+        writer.write(*late, shell.first_batch(self._settings, self._version, started, recovered))
         for said in recovered.uncommitted:
             if said.is_command:
                 commands.last = max(commands.last, int(said.events["bar"]["ts"][0]))
@@ -135,6 +147,8 @@ class Live:
         if self._feed.speed is not None:
             self._tasks.start("lag", self._lag.run)
         self._tasks.start("watchdog", watchdog.run)
+        if self._settings.telemetry.port is not None:
+            self._tasks.start("stream", self._stream.serve, limit=sys.maxsize)  # trading goes on
         notifier.ready()
         ended = asyncio.ensure_future(self._tasks.wait())
         stopped = asyncio.ensure_future(self._stop.wait())
@@ -224,6 +238,11 @@ class Live:
             "handles": _handles(),
         }
 
+    def _latches(self) -> list[str]:
+        """Return the names of the latches in force, as the store has them."""
+        with self._reader.connect() as connection:
+            return [row["name"] for row in in_force(queries.latches(connection).values())]
+
     # ── what goes wrong ───────────────────────────────────────────────────────────────────────
 
     def _died(self, name: str, error: Exception) -> None:
@@ -235,6 +254,9 @@ class Live:
             return
         self._late_at = self._loop.time()
         self._say("lag", "warning", f"the loop woke up {lag_ms:.0f} ms late.")
+
+    def _unheard(self, sentence: str) -> None:
+        self._say("stream", "warning", sentence)
 
     def _stepped(self, step_ms: float) -> None:
         way = "forward" if step_ms > 0 else "back"
@@ -285,7 +307,7 @@ async def run(
     settings: Settings, is_safe: bool = False, wall: Callable[[], int] = clock.now_ms
 ) -> None:
     """Run the engine until it is stopped; raise ChanQuantError where it cannot go on."""
-    with ExitStack() as stack:
+    with for_the_group(), ExitStack() as stack:
         live = Live(settings, stack, wall)
         await live.until_stopped(is_safe)
 

@@ -25,7 +25,8 @@ from engine.live.recover import Recovered
 from engine.live.snapshot import sections
 from engine.settings import Settings
 from engine.store.journal import Journal
-from engine.store.rows import Row, Scribe, exact
+from engine.store.rows import Scribe, exact
+from engine.store.tables import Row
 from engine.store.writer import Batch, Writer
 
 WAITS_KEPT = 1 << 16

@@ -1,4 +1,4 @@
-"""Keeps a process alive: starts it again when it dies, and in safe mode when it dies too often."""
+"""Keeps processes alive: starts them again when they die, in safe mode when they die too often."""
 
 import asyncio
 import signal
@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from engine.live.tasks import LIMIT, Backoff
+
+Say = Callable[[str], None]
 
 GRACE_SECONDS = 10.0  # between SIGTERM and SIGKILL
 
@@ -34,50 +36,71 @@ class Policy:
     """Decides whether and when a process is started again. Knows only the times it is told.
 
     `is_safe` turns true at the `limit`-th crash in 10 minutes and stays so: a person has to look.
+    A process that has no safe mode has no limit.
     """
 
-    def __init__(self, backoff: Backoff | None = None, limit: int = LIMIT) -> None:
+    def __init__(
+        self, name: str = "engine", backoff: Backoff | None = None, limit: int | None = LIMIT
+    ) -> None:
+        self.name = name
         self._backoff = backoff or Backoff()
         self._limit = limit
         self.is_safe = False
 
     def ended(self, code: int, now: float, lived: float) -> Verdict:
         """Judge an exit code (-n for signal n) at `now`, after `lived` seconds."""
-        life = f"engine: {_end(code)} after {lived:.0f} s"
+        life = f"{self.name}: {_end(code)} after {lived:.0f} s"
         if code in _FINAL:
             return Verdict(f"{life}.{_FINAL[code]}", None)
         wait = self._backoff.died(now, lived)
-        self.is_safe = self.is_safe or self._backoff.recent >= self._limit
+        if self._limit is not None and self._backoff.recent >= self._limit:
+            self.is_safe = True
         crash = f"{life}, crash {self._backoff.recent} within 10 minutes"
         how = _SAFELY if self.is_safe else "."
         return Verdict(f"{crash}. Starting it again in {wait:g} s{how}", wait)
 
 
+class Service(NamedTuple):
+    """A process that is kept alive; the flag --safe is added to its command in safe mode."""
+
+    command: Sequence[str]
+    policy: Policy
+
+
 async def supervise(
     compiling: Sequence[str],
-    command: Sequence[str],
-    say: Callable[[str], None],
-    policy: Policy | None = None,
+    services: Sequence[Service],
+    say: Say,
     grace: float = GRACE_SECONDS,
 ) -> int:
-    """Run `compiling` once, then keep `command` alive, and return the exit code for the shell.
+    """Run `compiling` once, then keep the services alive; return the exit code for the shell.
 
-    Ends where a restart does not help, and on SIGTERM, SIGINT or SIGHUP, which reach the process
-    as SIGTERM, and after `grace` seconds as SIGKILL. What happens is told to `say`; what the
-    processes print goes to stderr. Safe mode is the flag --safe at the end of `command`.
+    The first service counts: where a restart does not help it, the others are stopped, and its
+    code is returned; the end of another changes nothing for it. SIGTERM, SIGINT or SIGHUP reach
+    all as SIGTERM, and after `grace` seconds as SIGKILL. What happens is told to `say`; what the
+    processes print goes to stderr.
     """
-    policy, stop = policy or Policy(), _stop_on_signals()
-    code = await _live(compiling, stop, say, grace)
+    stop = _stop_on_signals(say, grace)
+    code = await _live("compile", compiling, stop, say, grace)
     if stop.is_set():
         return _code_of_stop(code)
     if code != 0:
         say(f"compile: {_end(code)}.{_CORRECT}")
         return max(code, 1)
-    loop = asyncio.get_running_loop()
+    first, *others = (asyncio.create_task(_keep(one, stop, say, grace)) for one in services)
+    code = await first
+    stop.set()
+    await asyncio.gather(*others)
+    return code
+
+
+async def _keep(service: Service, stop: asyncio.Event, say: Say, grace: float) -> int:
+    """Start a service again and again, until a restart does not help it or `stop` ends it."""
+    loop, policy = asyncio.get_running_loop(), service.policy
     while True:
         begun = loop.time()
         flags = ["--safe"] if policy.is_safe else []
-        code = await _live([*command, *flags], stop, say, grace)
+        code = await _live(policy.name, [*service.command, *flags], stop, say, grace)
         if stop.is_set():
             return _code_of_stop(code)
         verdict = policy.ended(code, loop.time(), loop.time() - begun)
@@ -89,7 +112,7 @@ async def supervise(
 
 
 async def _live(
-    command: Sequence[str], stop: asyncio.Event, say: Callable[[str], None], grace: float
+    name: str, command: Sequence[str], stop: asyncio.Event, say: Say, grace: float
 ) -> int:
     """Run a process until it ends, or `stop` ends it; return its exit code, -n for signal n."""
     try:
@@ -106,21 +129,26 @@ async def _live(
     await asyncio.wait((ended, stopping), return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     if not ended.done():
-        say(f"stopping: waiting up to {grace:g} s for a clean end.")
         process.terminate()
         await asyncio.wait((ended,), timeout=grace)
     if not ended.done():
-        say(f"stopping: killed what was still there after {grace:g} s. The next start recovers.")
+        say(f"{name}: killed, it was still there after {grace:g} s. The next start recovers.")
         process.kill()
     return await ended
 
 
-def _stop_on_signals() -> asyncio.Event:
+def _stop_on_signals(say: Say, grace: float) -> asyncio.Event:
     """Return an event that SIGTERM, SIGINT and SIGHUP set, but those that nohup has ignored."""
     stop = asyncio.Event()
+
+    def end() -> None:
+        if not stop.is_set():
+            say(f"stopping: waiting up to {grace:g} s for a clean end.")
+            stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            asyncio.get_running_loop().add_signal_handler(number, end)
     return stop
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine import clock
 from engine.core.assemble import Layout, layout
-from engine.core.block import table_of
+from engine.core.block import joined, table_of
 from engine.core.identity import LENGTH, identity
 from engine.core.machine import Compiled, Machine, Rows, drain
 from engine.errors import ChanQuantError, ConfigError, InvariantBroken
@@ -90,7 +90,7 @@ def replay(
             raise InvariantBroken(f"event {first} could not be processed. Report this.")
         notify(last - first)
         first = last
-    logs = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+    logs = {name: joined(name, [chunk[name] for chunk in chunks]) for name in chunks[0]}
     return Replay(machine, logs, equity)
 
 

@@ -1,10 +1,12 @@
 """Opens the two stores, makes new ones, and says in one sentence what is wrong with a bad one.
 
 All that is particular to SQLite stands here and in the migrations. An up-to-date store is opened
-without Alembic: its version is one row, compared with `HEADS`.
+without Alembic: its version is one row, compared with `HEADS`. A store that is one step newer
+is opened too: steps only add, so that the release before can be gone back to.
 """
 
 import errno
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +17,13 @@ from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event,
 from sqlalchemy.exc import SQLAlchemyError
 
 from engine.errors import StoreBroken
+from engine.store.access import make_file, make_folder
 
-HEADS = {"engine": "0001_0.1.0", "panel": "0001_0.1.0"}  # number and release of the newest schema
+HEADS = {"engine": "0002_0.2.0", "panel": "0002_0.2.0"}  # number and release of the newest schema
 CHECKED_BYTES_MAX = 64 << 20  # a larger file is not read through before it is used
 PATIENCE_MS = 5_000  # how long a lock is waited for
 
+_STEP = re.compile(r"\d{4}_")
 _MAGIC = b"SQLite format 3\0"
 _NO_CHANGE = text("DELETE FROM alembic_version WHERE version_num IS NULL")
 
@@ -71,7 +75,8 @@ def _open(directory: Path, store: str, create: bool, patience_ms: int) -> Engine
     path = path_of(directory, store)
     with explained(path, patience_ms):
         if create:
-            directory.mkdir(parents=True, exist_ok=True)
+            make_folder(directory)
+            make_file(path)
         else:
             _must_be_there(path)
         _must_be_sqlite(path)
@@ -95,12 +100,10 @@ def _make_or_judge(connection: Connection, path: Path, store: str) -> None:
             raise StoreBroken(_garbled(path, problem))
 
 
-def _judge(path: Path, store: str, found: str | None) -> None:
-    """Raise StoreBroken where the schema is not the one that this release works with."""
+def _judge(path: Path, store: str, found: str | None) -> str:
+    """Return the version of a schema; raise StoreBroken where this release cannot work with it."""
     head = HEADS[store]
-    if found == head:
-        return
-    if found is None:
+    if found is None or not _STEP.match(found):
         raise StoreBroken(
             f"{path}: must be a store of ChanQuant, was a database of something else. Choose"
             " another store.directory."
@@ -110,6 +113,8 @@ def _judge(path: Path, store: str, found: str | None) -> None:
             f"{path}: must have schema {head}, was older, {found}. Stop the engine and type:"
             " chanquant db upgrade."
         )
+    if int(found[:4]) - int(head[:4]) <= 1:
+        return found
     release = found.partition("_")[2]
     raise StoreBroken(
         f"{path}: must have schema {head}, was newer, {found}. Start release {release} or later,"
@@ -215,8 +220,8 @@ def upgrade(directory: Path, store: str) -> tuple[str, str, Path | None]:
             with engine.begin() as connection:
                 found, head = version(connection), HEADS[store]
                 if found is None or found >= head:
-                    _judge(path, store, found)
-                    return head, head, None
+                    judged = _judge(path, store, found)
+                    return judged, judged, None
                 copy = _backup(path, directory / "backup", found)
 
                 from engine.store import migrations
@@ -229,9 +234,10 @@ def upgrade(directory: Path, store: str) -> tuple[str, str, Path | None]:
 
 def _backup(path: Path, folder: Path, found: str) -> Path:
     """Copy a store to a file that appears only when it is whole, and return its path."""
-    folder.mkdir(exist_ok=True)
+    make_folder(folder)
     copy = folder / f"{path.stem}-{found}.db"
     part = copy.with_suffix(".part")
+    make_file(part)
     source, target = sqlite3.connect(path), sqlite3.connect(part)
     try:
         source.backup(target)

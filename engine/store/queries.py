@@ -10,8 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
 
-from engine.store.rows import Row
-from engine.store.tables import tables
+from engine.store.tables import Row, tables
 
 ENGINE = tables("engine")
 PANEL = tables("panel")

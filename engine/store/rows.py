@@ -14,9 +14,7 @@ from sqlalchemy import Connection, select
 from engine.core.assemble import Layout
 from engine.core.machine import Curve, Rows
 from engine.core.records import Book, Kind, Status
-from engine.store.tables import tables
-
-Row = dict[str, Any]
+from engine.store.tables import Row, tables
 
 MINUTE_MS = 60_000
 LOGGED = {  # table → log of the core

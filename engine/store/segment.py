@@ -53,10 +53,15 @@ class Segment:
         Raises JournalBroken for a file of another version, or one that cannot be read.
         """
         self.next, self.whole = self.first, 0
+        yield from self.read_on()
+
+    def read_on(self) -> Iterator[Rows]:
+        """Yield the events behind those that were read; else as `read`."""
         try:
             with self.path.open("rb") as file:
                 self.size, content = self._content(file)
-                if self._begins(content.read(_HEADER.size)):
+                if self.whole or self._begins(content.read(_HEADER.size)):
+                    content.seek(self.whole)
                     yield from self._frames(content)
         except (OSError, zstandard.ZstdError) as wrong:
             raise self.broken(self.next, str(wrong)) from wrong

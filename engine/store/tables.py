@@ -6,70 +6,38 @@ quantities are `Exact`; the rows that one event caused are keyed by its `seq` an
 counts them.
 """
 
-from decimal import Decimal
 from functools import cache
-from typing import Annotated, Any
+from typing import Any
 
-from sqlalchemy import BigInteger, Dialect, Integer, MetaData, Numeric, Table, Text
-from sqlalchemy.orm import registry
-from sqlalchemy.types import TypeDecorator, TypeEngine
-from sqlmodel import Field, SQLModel
+from sqlalchemy import Index, MetaData, Table, literal_column
+from sqlmodel import Field
 
-NAMES = {
-    "ix": "ix_%(column_0_label)s",
-    "uq": "uq_%(table_name)s_%(column_0_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-    "pk": "pk_%(table_name)s",
-}
+from engine.store.columns import (
+    CAUSED,
+    HISTORY,
+    KEPT,
+    PRESENT,
+    ConfigHash,
+    EngineTable,
+    Exact,
+    Key,
+    MaybeNumber,
+    MaybeWhole,
+    NextKey,
+    Number,
+    PanelTable,
+    RunId,
+    Sought,
+    Whole,
+    by,
+    sortable,
+)
 
+Row = dict[str, Any]
 
-class Exact(TypeDecorator[Decimal]):
-    """A decimal number as it was written: text where the database would make a float of it."""
-
-    impl = Text
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Return the type of a column."""
-        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else Numeric())
-
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
-        """Return what is stored."""
-        return str(value) if value is not None and dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: Any, _dialect: Dialect) -> Decimal | None:
-        """Return what was stored."""
-        return None if value is None else Decimal(value)
-
-
-WHOLE = BigInteger().with_variant(Integer, "sqlite")  # there, only INTEGER is the row's own id
-Whole = Annotated[int, Field(sa_type=WHOLE)]
-Key = Annotated[
-    int, Field(sa_type=WHOLE, primary_key=True, sa_column_kwargs={"autoincrement": False})
-]
-Sought = Annotated[int, Field(sa_type=WHOLE, index=True)]
-NextKey = Annotated[int | None, Field(default=None, sa_type=WHOLE, primary_key=True)]
-Number = Annotated[Decimal, Field(sa_type=Exact)]
-MaybeNumber = Annotated[Decimal | None, Field(default=None, sa_type=Exact)]
-RunId = Annotated[str, Field(foreign_key="run.id")]
-ConfigHash = Annotated[str, Field(foreign_key="config.hash")]
-
-
-class EngineTable(SQLModel, registry=registry(metadata=MetaData(naming_convention=NAMES))):
-    """Base of the tables that the engine alone writes."""
-
-
-class PanelTable(SQLModel, registry=registry(metadata=MetaData(naming_convention=NAMES))):
-    """Base of the tables that commands are written to."""
-
+ACTIONS = ("pause", "resume", "close", "flatten", "kill", "rearm")  # what a command can ask for
 
 METADATA: dict[str, MetaData] = {"engine": EngineTable.metadata, "panel": PanelTable.metadata}
-
-# What a second row of the same key means: an error, unless a table says otherwise.
-HISTORY: Any = {"info": {"history": True}}  # never changed
-CAUSED: Any = HISTORY | {"sqlite_with_rowid": False}  # stored in the order of its key
-KEPT: Any = {"info": {"history": True, "again": "keep"}}  # never changed, said twice is said once
-PRESENT: Any = {"info": {"again": "replace"}}  # how it is now
 
 
 @cache
@@ -128,6 +96,7 @@ class Run(EngineTable, table=True):
 class Signal(_Booked, table=True):
     """A strategy changed what it wants; stop and take are prices, null for none."""
 
+    __table_args__ = (*by("instance", "symbol"), CAUSED)
     target: Number
     stop: MaybeNumber
     take: MaybeNumber
@@ -140,6 +109,7 @@ class Signal(_Booked, table=True):
 class Decision(_Booked, table=True):
     """What risk said to the signal of the same seq and book: the size, or no."""
 
+    __table_args__ = (*by("approved"), CAUSED)
     approved: bool
     quantity: Number
 
@@ -155,6 +125,7 @@ class Denial(_Booked, table=True):
 class Order(_Booked, table=True):
     """A change of an order's status: placed, filled or refused."""
 
+    __table_args__ = (*by("instance", "symbol"), CAUSED)
     order_id: Sought
     status: str
     quantity: Number
@@ -167,6 +138,7 @@ class Order(_Booked, table=True):
 class Fill(_Booked, table=True):
     """A fill, with the book's position and the account's cash right after it."""
 
+    __table_args__ = (*by("instance"), CAUSED)
     order_id: Sought
     quantity: Number
     price: Number
@@ -176,9 +148,14 @@ class Fill(_Booked, table=True):
     reason: str
 
 
+_PROFIT = sortable(literal_column("profit", Exact))
+_BY_PROFIT = Index("ix_trade_profit", _PROFIT, "seq", "ordinal")
+
+
 class Trade(_Caused, table=True):
     """A closed round trip; `equity` is the account's at its entry, `reason` that of the exit."""
 
+    __table_args__ = (*by("instance", "symbol", "closed_at"), _BY_PROFIT, CAUSED)
     instance: str
     symbol: str
     opened_at: Whole
@@ -267,7 +244,7 @@ class Happening(EngineTable, table=True):
     """Something a person may want to know, in one sentence; `data` is JSON."""
 
     __tablename__ = "event"
-    __table_args__ = HISTORY
+    __table_args__ = (Index(None, "severity", "id"), Index(None, "kind", "id"), HISTORY)
     id: NextKey
     ts: Sought
     run: RunId
@@ -305,7 +282,7 @@ class Answer(EngineTable, table=True):
     after: str
 
 
-# ── what people ask for ───────────────────────────────────────────────────────────────────────
+# ── what people ask for, and who they are ─────────────────────────────────────────────────────
 
 
 class Command(PanelTable, table=True):
@@ -320,3 +297,50 @@ class Command(PanelTable, table=True):
     symbol: str | None = None
     reason: str
     key: str = Field(unique=True)
+
+
+class User(PanelTable, table=True):
+    """Who may come in; sessions from before `changed_at` are over, and all of a revoked one."""
+
+    __table_args__ = PRESENT
+    name: str = Field(primary_key=True)
+    role: str
+    password: str  # argon2id
+    created_at: Whole
+    changed_at: Whole
+    revoked_at: MaybeWhole
+
+
+class Session(PanelTable, table=True):
+    """Somebody came in; `id` is a hash of what the browser has, `fresh_at` the last password."""
+
+    __table_args__ = PRESENT
+    id: str = Field(primary_key=True)
+    user: str = Field(foreign_key="user.name", index=True)
+    created_at: Whole
+    seen_at: Whole
+    fresh_at: Whole
+    address: str
+    ended_at: MaybeWhole
+
+
+class Throttle(PanelTable, table=True):
+    """How often in a row a password was wrong, for a user or from an address."""
+
+    __table_args__ = PRESENT
+    key: str = Field(primary_key=True)
+    failures: Whole
+    last_at: Whole
+
+
+class Audit(PanelTable, table=True):
+    """Who did what in the panel, or tried to."""
+
+    __table_args__ = HISTORY
+    id: NextKey
+    ts: Whole
+    who: str
+    action: str
+    outcome: str
+    sentence: str
+    address: str

@@ -19,8 +19,7 @@ from engine import clock
 from engine.errors import ChanQuantError, InvariantBroken, StoreBroken
 from engine.failpoint import hit
 from engine.store.database import explain, explained, is_locked
-from engine.store.rows import Row
-from engine.store.tables import tables
+from engine.store.tables import Row, tables
 
 SNAPSHOTS_KEPT = 3
 LOCKED_SECONDS_MAX = 30.0

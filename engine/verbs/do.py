@@ -22,10 +22,10 @@ from rich.text import Text
 from engine import clock
 from engine.api import compose
 from engine.errors import ConfigError, did_you_mean
-from engine.live.lock import holder
 from engine.live.outputs import COMMANDS
 from engine.store import queries
 from engine.store.database import open_panel, path_of, read_only
+from engine.store.lock import holder
 from engine.store.writer import ask
 
 if TYPE_CHECKING:

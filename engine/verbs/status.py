@@ -11,10 +11,10 @@ from sqlalchemy import Connection
 
 from engine import clock
 from engine.api import compose
-from engine.live.commands import in_force
-from engine.live.lock import holder
 from engine.store import queries
 from engine.store.database import read_only
+from engine.store.latches import in_force
+from engine.store.lock import holder
 
 if TYPE_CHECKING:
     from engine.verbs import Arguments

@@ -1,8 +1,9 @@
-"""chanquant up: compile, then run the engine and start it again whenever it dies.
+"""chanquant up: compile, then run the engine and the panel, and start each again when it dies.
 
 Waits 1, 2, 4 … 30 s before each start; after 5 crashes in 10 minutes the engine comes back in safe
-mode, which protects open positions and opens none. Exit codes 2, 3 and 70 are not tried again.
-With --safe it starts in safe mode. Ctrl-C or SIGTERM stops the engine cleanly; after 10 s it is
+mode, which protects open positions and opens none. Exit codes 2, 3 and 70 are not tried again. The
+panel may die without the engine noticing; where the engine ends, so does the panel.
+With --safe it starts in safe mode. Ctrl-C or SIGTERM stops both cleanly; after 10 s they are
 killed.
 """
 
@@ -11,13 +12,21 @@ import contextlib
 import json
 import sys
 
-from engine.live.supervisor import supervise
+from engine.api import compose
+from engine.live.supervisor import Policy, Service, supervise
 from engine.verbs import Arguments
+from web.listener import listener
 
 
 def run(arguments: Arguments) -> int:
-    """Keep the engine alive until it is stopped; return its last exit code."""
-    code = asyncio.run(supervise(command("compile", arguments), command("run", arguments), _say))
+    """Keep engine and panel alive until they are stopped; return the engine's last exit code."""
+    web = compose(arguments.on_paper, arguments.config_dir).web
+    listener(web.host, web.port).close()  # before anything starts, it is said that this will fail
+    services = (
+        Service(command("run", arguments), Policy()),
+        Service(command("panel", arguments), Policy("panel", limit=None)),
+    )
+    code = asyncio.run(supervise(command("compile", arguments), services, _say))
     if arguments.json:
         print(json.dumps({"exit_code": code}))
     return code
@@ -26,7 +35,7 @@ def run(arguments: Arguments) -> int:
 def command(verb: str, arguments: Arguments) -> list[str]:
     """Return the command that runs another verb with what was typed after this one."""
     folder = arguments.config_dir
-    flags = ["--safe"] * arguments.safe
+    flags = ["--safe"] * (arguments.safe and verb == "run")
     flags += [] if folder is None else ["--config-dir", str(folder)]
     python = [sys.executable, "-P"]  # a folder named engine where the user stands is not ours
     return [*python, "-m", "engine", verb, *flags, *arguments.on_paper]

@@ -20,7 +20,8 @@ from engine.settings import Settings
 from engine.settings import build as portfolio_of
 from engine.store import journal
 from engine.store.database import read_only
-from engine.store.rows import LOGGED, Row, Scribe, difference, stored
+from engine.store.rows import LOGGED, Scribe, difference, stored
+from engine.store.tables import Row
 
 CASH = 10_000.0
 PRESENT = ("position", "progress", "snapshot")  # tables that say how it is now

@@ -24,7 +24,7 @@ from engine.live.snapshot import Former
 from engine.settings import Settings
 from engine.store import journal, queries
 from engine.store.database import open_panel, read_only
-from engine.store.rows import Row
+from engine.store.tables import Row
 from engine.store.writer import ask
 from tests.system.left import CASH, Held, held
 
@@ -45,6 +45,7 @@ OVERRIDES = (
     "risk=[order_notional]",
     "feed.start='2024-01-01'",
     "feed.history=12h",
+    "telemetry.port=null",
 )
 
 

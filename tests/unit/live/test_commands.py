@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from engine.live.commands import in_force, is_paused
-from engine.store.rows import Row
+from engine.store.latches import in_force, is_paused
+from engine.store.tables import Row
 from tests.golden import golden
 from tests.system.left import held, unsound
 from tests.unit.live.conftest import Seen

@@ -9,7 +9,7 @@ import pytest
 from engine.api import compose
 from engine.errors import ConfigError
 from engine.research.parity import compare
-from engine.store.rows import Row
+from engine.store.tables import Row
 from tests.golden import golden
 from tests.system.left import Held, different, unsound
 from tests.unit.live.conftest import SMALL, Seen

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 HEAVY = {"alembic", "pandas", "plotly", "polars", "pyarrow", "rich.console", "ccxt"}
+HEAVY |= {"uvicorn"}  # is loaded as well, but when the engine trades already
 
 
 def test_a_live_engine_loads_nothing_heavy() -> None:

@@ -6,6 +6,7 @@ Real processes: a supervisor of its own, and small scripts in the engine's place
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.__main__ import main
+from engine.errors import ConfigError
 from engine.live.supervisor import Policy
 from engine.live.tasks import Backoff
 from engine.verbs import Arguments, up
@@ -22,13 +25,15 @@ PYTHON = shlex.quote(sys.executable)
 FINE = f"{PYTHON} -c pass"
 SUPERVISOR = """
 import asyncio, functools, shlex, sys
-from engine.live.supervisor import Policy, supervise
+from engine.live.supervisor import Policy, Service, supervise
 from engine.live.tasks import Backoff
 
 say = functools.partial(print, file=sys.stderr, flush=True)
-compiling, command = map(shlex.split, sys.argv[1:3])
-policy = Policy(Backoff(waits=[float(sys.argv[3])]))
-sys.exit(asyncio.run(supervise(compiling, command, say, policy, grace=0.3)))
+compiling, *commands = map(shlex.split, sys.argv[2:])
+wait = [float(sys.argv[1])]
+policies = Policy(backoff=Backoff(waits=wait)), Policy("panel", Backoff(waits=wait), limit=None)
+services = [Service(*both) for both in zip(commands, policies)]
+sys.exit(asyncio.run(supervise(compiling, services, say, grace=0.3)))
 """
 DYING = """
 import os, sys, pathlib
@@ -43,15 +48,15 @@ WAITING = """
 import os, signal, sys
 signal.signal(signal.SIGTERM, {on_term})
 signal.signal(signal.SIGUSR1, lambda *_: sys.exit(0))
-print("ready", os.getpid(), file=sys.stderr, flush=True)
+os.write(2, f"ready {os.getpid()}\\n".encode())  # in one piece, for two may write
 while True:
     signal.pause()
 """
 
 
-def _command(compiling: str, command: str, wait: float = 0.01) -> list[str]:
+def _command(compiling: str, *commands: str, wait: float = 0.01) -> list[str]:
     """Return the command of a supervisor that waits `wait` seconds before each start."""
-    return [sys.executable, "-c", SUPERVISOR, compiling, command, str(wait)]
+    return [sys.executable, "-c", SUPERVISOR, str(wait), compiling, *commands]
 
 
 @pytest.fixture
@@ -120,7 +125,7 @@ def test_what_a_restart_does_not_mend_is_not_restarted(code: int, sentence: str)
 
 @pytest.mark.parametrize("code", [1, 130, 255, -6, -9, -15, -35])
 def test_anything_else_is_a_crash(code: int) -> None:
-    assert Policy(Backoff(waits=[7])).ended(code, 3, 3).wait == 7
+    assert Policy(backoff=Backoff(waits=[7])).ended(code, 3, 3).wait == 7
 
 
 # ── processes that die ────────────────────────────────────────────────────────────────────────
@@ -257,7 +262,7 @@ def test_what_does_not_stop_is_killed(waiting: Callable[[str], str]) -> None:
             1,
             [
                 "stopping: waiting up to 0.3 s for a clean end.",
-                "stopping: killed what was still there after 0.3 s. The next start recovers.",
+                "engine: killed, it was still there after 0.3 s. The next start recovers.",
             ],
         )
 
@@ -280,6 +285,76 @@ def test_a_stop_cuts_the_wait_for_the_next_start_short() -> None:
         assert supervisor.wait(timeout=30) == 0
 
 
+# ── two of them ───────────────────────────────────────────────────────────────────────────────
+
+
+def _told(engine: str, panel: str) -> tuple[int, list[str]]:
+    """Return the exit code and what was told by a supervisor of an engine and a panel."""
+    done = subprocess.run(
+        _command(FINE, engine, panel), capture_output=True, text=True, timeout=30, check=False
+    )
+    return done.returncode, done.stderr.splitlines()
+
+
+def test_a_panel_that_dies_does_not_touch_the_engine(tmp_path: Path) -> None:
+    """The engine ends only after the panel's ninth life has begun, and lives once."""
+    lives = tmp_path / "lives"
+    panel = f'{PYTHON} -c \'open("{lives}", "a").write("x"); raise SystemExit(1)\''
+    seen = f'import os\nwhile not (os.path.exists("{lives}") and os.path.getsize("{lives}") > 8): 0'
+    code, told = _told(f"{PYTHON} -c {shlex.quote(seen)}", panel)
+    assert code == 0
+    assert [line for line in told if line.startswith("engine")] == [
+        line for line in told if line.startswith("engine: ended with exit code 0")
+    ]
+    crashes = [line for line in told if line.startswith("panel: ended with exit code 1")]
+    assert len(crashes) >= 8
+    assert not any("safe mode" in line for line in told)
+
+
+def test_a_panel_that_cannot_be_helped_stays_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine ends when the process of the panel's only life is gone."""
+    monkeypatch.chdir(tmp_path)
+    Path("showing.py").write_text(
+        "import os\nopen('new', 'w').write(f'{os.getpid()}')\nos.rename('new', 'pid')\n"
+        "raise SystemExit(2)"
+    )
+    Path("trading.py").write_text(
+        "import os\nwhile not os.path.exists('pid'): pass\n"
+        "while os.path.exists('/proc/' + open('pid').read()): pass"
+    )
+    code, told = _told(f"{PYTHON} trading.py", f"{PYTHON} showing.py")
+    assert code == 0
+    assert [line.partition(" after")[0] for line in told] == [
+        "panel: ended with exit code 2",
+        "engine: ended with exit code 0",
+    ]
+
+
+def test_the_panel_ends_with_the_engine() -> None:
+    panel = f"{PYTHON} -c 'import signal; signal.pause()'"
+    code, told = _told(f"{PYTHON} -c 'raise SystemExit(70)'", panel)
+    assert code == 70
+    assert len(told) == 1
+    assert told[0].startswith("engine: ended with exit code 70")
+
+
+def test_a_signal_stops_both(waiting: Callable[[str], str]) -> None:
+    script = waiting("lambda *_: sys.exit(0)")
+    command = _command(FINE, *[f"{PYTHON} {script}"] * 2)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as supervisor:
+        assert supervisor.stderr is not None
+        both = [int(supervisor.stderr.readline().removeprefix("ready ")) for _ in range(2)]
+        supervisor.terminate()
+        told = supervisor.stderr.read().splitlines()
+    assert supervisor.returncode == 0
+    assert told == ["stopping: waiting up to 0.3 s for a clean end."]
+    for process in both:
+        with pytest.raises(ProcessLookupError):
+            os.kill(process, 0)
+
+
 # ── the verb ──────────────────────────────────────────────────────────────────────────────────
 
 
@@ -291,18 +366,29 @@ def test_what_was_typed_is_handed_on() -> None:
     ]
 
 
-def test_what_is_compiled_is_what_runs() -> None:
-    for verb in ("compile", "run"):
-        command = up.command(verb, Arguments(overrides=("costs.taker=0",)))
-        assert command[4:] == [verb, "mode=paper", "costs.taker=0"]
+@pytest.mark.parametrize("verb", ["compile", "run", "panel"])
+def test_all_three_have_the_same_configuration(verb: str) -> None:
+    command = up.command(verb, Arguments(overrides=("costs.taker=0",)))
+    assert command[4:] == [verb, "mode=paper", "costs.taker=0"]
 
 
-def test_a_wrong_configuration_never_starts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+def test_a_wrong_configuration_never_starts(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ConfigError, match="did you mean"):
+        up.run(Arguments(True, None, ("costs.takr=0",)))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_nothing_starts_where_the_port_is_taken(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert up.run(Arguments(True, None, ("costs.takr=0",))) == 2
-    printed = capfd.readouterr()
-    assert printed.out == '{"exit_code": 2}\n'
-    assert "did you mean" in printed.err
-    assert printed.err.splitlines()[-1].startswith("compile: ended with exit code 2. Correct")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        typed = [f"web.port={port}", f"store.directory={tmp_path}/var"]
+        assert main(["up", *typed]) == 2
+    told = capfd.readouterr()
+    assert told.out == ""
+    assert told.err == (
+        f"web.port: must be free on 127.0.0.1, {port} is used by another program. Stop that one,"
+        f" or choose another port, such as web.port={port + 10}.\n"
+    )
+    assert not (tmp_path / "var").exists()

@@ -8,7 +8,8 @@ from sqlalchemy import Engine, delete, insert, make_url, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import CreateTable
 
-from engine.store.tables import METADATA, Exact, tables
+from engine.store.columns import Exact
+from engine.store.tables import METADATA, tables
 from tests.unit.store.committed import batch, fill, writing
 
 HISTORY = [name for name, table in tables("engine").items() if "history" in table.info]
@@ -73,13 +74,28 @@ def test_history_can_be_added_to_and_not_changed(table: str, engine: Engine) -> 
             connection.execute(change)
 
 
-def test_commands_cannot_be_changed(panel: Engine) -> None:
-    made = tables("panel")["command"]
-    row = {"ts": 0, "who": "me", "action": "pause", "reason": "news", "key": "1"}
+ASKED = {"ts": 0, "who": "me", "action": "pause", "reason": "news", "key": "1"}
+DONE = {"ts": 0, "who": "me", "action": "login", "outcome": "done", "sentence": "", "address": ""}
+
+
+@pytest.mark.parametrize(("table", "row"), [("command", ASKED), ("audit", DONE)])
+def test_what_people_did_cannot_be_changed(table: str, row: Any, panel: Engine) -> None:
+    made = tables("panel")[table]
     with panel.begin() as connection:
         connection.execute(insert(made), [row])
-    with pytest.raises(IntegrityError, match="command is append-only"), panel.begin() as connection:
-        connection.execute(delete(made))
+    for change in (update(made).values(who="you"), delete(made)):
+        with (
+            pytest.raises(IntegrityError, match=f"{table} is append-only"),
+            panel.begin() as connection,
+        ):
+            connection.execute(change)
+
+
+def test_a_session_of_nobody_is_refused(panel: Engine) -> None:
+    row: dict[str, Any] = {"id": "x", "user": "nobody", "address": ""}
+    row |= dict.fromkeys(("created_at", "seen_at", "fresh_at"), 0)
+    with pytest.raises(IntegrityError, match="FOREIGN KEY"), panel.begin() as connection:
+        connection.execute(insert(tables("panel")["session"]), [row])
 
 
 @pytest.mark.parametrize("table", ["signal", "order", "trade"])
@@ -100,5 +116,5 @@ def test_a_row_of_no_run_is_refused(engine: Engine) -> None:
 
 
 def test_both_stores_have_tables_of_their_own() -> None:
-    assert {*METADATA["panel"].tables} == {"command"}
+    assert {*METADATA["panel"].tables} == {"command", "user", "session", "throttle", "audit"}
     assert "command" not in METADATA["engine"].tables

@@ -32,7 +32,7 @@ def test_path(tmp_path: Path, capsys: Captured) -> None:
 
 def test_check_of_a_store_that_is_whole(folder: Path, capsys: Captured) -> None:
     assert typed(folder, "check") == 0
-    assert f"{folder}/var/engine.db: whole, schema 0001_0.1.0\n" in capsys.readouterr().out
+    assert f"{folder}/var/engine.db: whole, schema 0002_0.2.0\n" in capsys.readouterr().out
 
 
 def test_check_of_one_that_is_not(folder: Path, capsys: Captured) -> None:
@@ -46,7 +46,7 @@ def test_check_of_one_that_is_not(folder: Path, capsys: Captured) -> None:
 
 def test_upgrade_of_a_store_that_needs_none(folder: Path, capsys: Captured) -> None:
     assert typed(folder, "upgrade") == 0
-    assert f"{folder}/var/panel.db: has schema 0001_0.1.0 already\n" in capsys.readouterr().out
+    assert f"{folder}/var/panel.db: has schema 0002_0.2.0 already\n" in capsys.readouterr().out
     assert not (folder / "var/backup").exists()
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from engine import clock
 from engine.__main__ import main
-from engine.live.lock import alone
+from engine.store.lock import alone
 from engine.verbs import do
 from tests.golden import golden
 from tests.unit.live.engines import END, ROOT, STOP, holds, trade, typed

@@ -5,8 +5,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
+from engine.store.columns import WHOLE, Exact
 from engine.store.migrations.history import protect
-from engine.store.tables import WHOLE, Exact
 
 revision = "0001_0.1.0"
 down_revision = None

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from engine.store.columns import WHOLE
 from engine.store.migrations.history import protect
-from engine.store.tables import WHOLE
 
 revision = "0001_0.1.0"
 down_revision = None

@@ -8,17 +8,25 @@ from pathlib import Path
 import pytest
 
 from engine.errors import StoreBroken
-from engine.live.lock import NAME, alone, holder
+from engine.store.lock import NAME, alone, holder
 from tests.golden import golden
 from tests.unit.live.engines import ROOT, refusal
 
 HOLDER = """
 import sys
 from pathlib import Path
-from engine.live.lock import alone
+from engine.store.lock import alone
 with alone(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
+"""
+LOOKER = """
+import sys
+from pathlib import Path
+from engine.store.lock import holder
+print("looks", flush=True)
+while True:
+    holder(Path(sys.argv[1]))
 """
 
 
@@ -40,6 +48,21 @@ def test_a_second_engine_is_refused_until_the_first_is_gone(tmp_path: Path) -> N
         with alone(tmp_path):
             assert holder(tmp_path) == os.getpid()
     assert holder(tmp_path) is None
+
+
+def test_who_only_looks_stops_nobody(tmp_path: Path) -> None:
+    looking = [sys.executable, "-c", LOOKER, str(tmp_path)]
+    with alone(tmp_path):
+        pass
+    with subprocess.Popen(looking, cwd=ROOT, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        try:
+            for _ in range(1_000):
+                with alone(tmp_path):
+                    pass
+        finally:
+            other.kill()
 
 
 def test_nobody_holds_what_was_never_used(tmp_path: Path) -> None:

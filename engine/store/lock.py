@@ -6,19 +6,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from engine import clock
 from engine.errors import StoreBroken
+from engine.store.access import make_file, make_folder
 
 NAME = "engine.lock"
+PATIENCE_SECONDS = 0.05
 
 
 @contextmanager
 def alone(directory: Path) -> Iterator[None]:
     """Hold the store's lock; raise StoreBroken where another engine has it."""
     with _usable(directory / NAME):
-        directory.mkdir(parents=True, exist_ok=True)
-        file = os.open(directory / NAME, os.O_RDWR | os.O_CREAT, 0o644)
+        make_folder(directory)
+        make_file(directory / NAME)
+        file = os.open(directory / NAME, os.O_RDWR)
     try:
-        if not _locked(file, fcntl.LOCK_EX):
+        if not _is_ours(file):
             raise StoreBroken(
                 f"{directory}: must be used by one engine alone, is used by process"
                 f" {_pid(file)}. Stop that one, or choose another store.directory."
@@ -41,6 +45,15 @@ def _usable(path: Path) -> Iterator[None]:
             f"{path}: must be writable, is not: {wrong.strerror}. Correct store.directory, its"
             " permissions or its disk."
         ) from wrong
+
+
+def _is_ours(file: int) -> bool:
+    """Take the lock; `holder` may have it for a moment."""
+    patience_ends = clock.seconds() + PATIENCE_SECONDS
+    while not _locked(file, fcntl.LOCK_EX):
+        if clock.seconds() >= patience_ends:
+            return False
+    return True
 
 
 def holder(directory: Path) -> int | None:
