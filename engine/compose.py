@@ -39,6 +39,8 @@ DEPTH_MAX = 32  # of keys in keys; what is deeper leads to itself
 MANY = ("strategy", "risk")  # any number of files may be chosen of these, each holds one key
 
 _SECRET = re.compile(r"\$\{secret:([A-Za-z_][A-Za-z0-9_.-]*)\}")
+_ENVIRONMENT = re.compile(r"oc\s*\.\s*env\s*:\s*([^,}\s]*)")
+_PUBLIC = re.compile(r"CHANQUANT_\w+|HOME|HOSTNAME|TZ|USER")  # of the environment: no secrets
 _REFUSED = (HydraException, OmegaConfBaseException, ConfigError, ValueError)
 
 
@@ -303,6 +305,12 @@ def _resolved(config: DictConfig) -> tuple[dict[str, Any], dict[Place, str]]:
             return raw
         if secret := _SECRET.fullmatch(raw):
             return Secret(secret[1])
+        if hidden := [name for name in _ENVIRONMENT.findall(raw) if not _PUBLIC.fullmatch(name)]:
+            unresolved[place] = (
+                f"must not read {hidden[0]} from the environment: what a configuration holds is"
+                " shown. Name it CHANQUANT_…, or a secret: ${secret:NAME}."
+            )
+            return raw
         try:
             if len(place) > DEPTH_MAX:
                 raise RecursionError("it leads to itself")

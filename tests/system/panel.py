@@ -33,9 +33,13 @@ def free_port() -> int:
 
 
 class Started:
-    """A verb that runs until it is stopped; `lines` is what it has printed so far."""
+    """A verb that runs until it is stopped; `lines` is what it has printed so far.
+
+    Or a module with its first words: `tests.system.panel_as 64002 64000`.
+    """
 
     def __init__(self, verb: str, folder: Path, *overrides: str) -> None:
+        program = verb.split() if " " in verb else ["engine", verb]
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self.typed = [
@@ -48,7 +52,7 @@ class Started:
         self.lines: list[str] = []
         self._more = threading.Condition()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "engine", verb, *self.typed],
+            [sys.executable, "-m", *program, *self.typed],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

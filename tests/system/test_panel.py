@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from engine import clock
+from tests.system.as_user import GROUP, PANEL
 from tests.system.panel import PASSWORD, ROOT, Started, chromium, log_in, started
 
 PICTURES = ROOT / ".cache" / "screenshots"
@@ -141,6 +143,15 @@ def test_every_page_is_sound(
 # ── starting, stopping, dying ─────────────────────────────────────────────────────────────────
 
 
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """Return a folder where the panel's own user may make the store."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chown(name, PANEL, GROUP)
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
 def is_running(page: Page) -> None:
     """Wait until the bar says that the engine is there."""
     expect(page.locator("#bar .dot-ok")).to_have_count(1, timeout=45_000)
@@ -233,8 +244,9 @@ def test_a_dead_engine_leaves_its_last_state(browser: Browser, tmp_path: Path) -
         opened.close()
 
 
-def test_an_engine_that_never_ran_is_explained(browser: Browser, tmp_path: Path) -> None:
-    with started("panel", tmp_path / "var", *MARKET) as alone:
+@pytest.mark.parametrize("verb", ["panel", f"tests.system.panel_as {PANEL} {GROUP}"])
+def test_an_engine_that_never_ran_is_explained(verb: str, browser: Browser, place: Path) -> None:
+    with started(verb, place / "var", *MARKET) as alone:
         opened = browser.new_context()
         page = opened.new_page()
         log_in(page, alone.address, alone.said(PASSWORD))
@@ -269,6 +281,24 @@ def test_actions_are_asked_done_and_answered(size: str, browser: Browser, up: St
     dialog.locator("[name=reason]").fill("the test is over")
     dialog.get_by_role("button", name=re.compile("Resume")).click()
     expect(dialog).to_contain_text("resumed rsi_reversion", timeout=15_000)
+    opened.close()
+
+
+def test_close_flatten_and_resume_all(browser: Browser, up: Started) -> None:
+    opened = context_of(browser, up)
+    page = opened.new_page()
+    for action, word, told in (
+        ("close?instance=ema_cross", "", "nothing to do|placed"),
+        ("flatten", "FLATTEN", "paused"),
+        ("resume", "RESUME", "resumed"),
+    ):
+        page.goto(f"{up.address}/do/{action}")
+        form = page.locator("main")
+        for field, text in (("word", word), ("password", up.said(PASSWORD)), ("reason", "a drill")):
+            if form.locator(f"[name={field}]").count():
+                form.locator(f"[name={field}]").fill(text)
+        form.locator("form button").last.click()
+        expect(form).to_contain_text(re.compile(told), timeout=20_000)
     opened.close()
 
 

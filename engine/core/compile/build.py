@@ -135,6 +135,7 @@ def _named(template: Any, name: str, scope: dict[str, Any]) -> types.FunctionTyp
 
 def _stored() -> dict[str, Any]:
     """Return the options that make numba keep compiled code in our folder."""
+    cache.must_be_ours()
     numba.config.CACHE_DIR = str(cache.folder() / "code")
     return {"cache": True}
 

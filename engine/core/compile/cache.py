@@ -18,6 +18,8 @@ import llvmlite
 import numba
 import numpy as np
 
+from engine.errors import ConfigError
+
 KEEP_SECONDS = 30 * 86_400
 
 _VERSIONS = "|".join((sys.version, numba.__version__, llvmlite.__version__, np.__version__))
@@ -33,6 +35,21 @@ def folder() -> Path:
     if chosen:
         return Path(chosen)
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "chanquant"
+
+
+def must_be_ours() -> None:
+    """Make the folder, for this user alone; raise ConfigError where others may write to it.
+
+    What lies there is run: numba keeps compiled code, and an index of it that is unpickled.
+    """
+    path = folder()
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = path.stat()
+    if found.st_uid not in (os.geteuid(), 0) or found.st_mode & 0o022:
+        raise ConfigError(
+            f"{path}: must be this user's or root's and writable by nobody else, since code is"
+            " loaded from it, was not. Remove it, or choose another folder with CHANQUANT_CACHE."
+        )
 
 
 def is_kept(key: str) -> bool:

@@ -9,6 +9,7 @@ import pytest
 
 from engine.core.compile import build, cache
 from engine.core.compile.declare import Strategy
+from engine.errors import ConfigError
 
 STRATEGY = """
 from engine.core.compile.declare import Strategy
@@ -100,3 +101,20 @@ def test_a_class_is_known_as_compiled_once_it_is() -> None:
     assert not build.is_compiled(Fresh)
     build.function_of(Fresh)
     assert build.is_compiled(Fresh)
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o702, 0o720])
+def test_code_is_not_loaded_from_where_others_may_write(
+    mode: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHANQUANT_CACHE", str(tmp_path / "cache"))
+    cache.must_be_ours()
+    (tmp_path / "cache").chmod(mode)
+    with pytest.raises(
+        ConfigError, match="must be this user's or root's and writable by nobody else"
+    ):
+        cache.must_be_ours()
+    ran = subprocess.run(
+        [sys.executable, "-m", "engine", "compile"], capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stderr.count("must be this user's")) == (2, 1)
