@@ -13,6 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from engine.settings import Settings
 from web.app import Application, create
+from web.guard import HEADERS
 from web.listener import listener
 
 SEND_SECONDS_MAX = 10.0  # for a client to send a request, head and body
@@ -30,6 +31,8 @@ class Impatient(H11Protocol):
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for a request."""
         super().connection_made(transport)
+        if len(self.connections) > CONNECTIONS_MAX:
+            self.app = _crowded
         self._sending: Clock = self._limit(SEND_SECONDS_MAX)
         self._taking: Clock = None
 
@@ -52,6 +55,16 @@ class Impatient(H11Protocol):
         super().resume_writing()
         self._stop_clocks(self._taking)
 
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no request, with the headers of every other answer."""
+        for part in (
+            h11.Response(status_code=400, headers=_PLAIN, reason=b"Bad Request"),
+            h11.Data(data=msg.encode("ascii", "replace")),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(part) or b"")
+        self.transport.close()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clocks."""
         super().connection_lost(exc)
@@ -63,6 +76,21 @@ class Impatient(H11Protocol):
     def _stop_clocks(self, *clocks: Clock) -> None:
         for clock in filter(None, clocks):
             clock.cancel()
+
+
+_PLAIN = [
+    *((name.lower().encode(), text.encode()) for name, text in HEADERS.items()),
+    (b"content-type", b"text/plain; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"connection", b"close"),
+]
+
+
+async def _crowded(_scope: Any, _receive: Any, send: Any) -> None:
+    """Answer whoever comes when there are enough already."""
+    sentence = b"The panel has as many connections as it can have. Try again in a moment."
+    await send({"type": "http.response.start", "status": 503, "headers": _PLAIN})
+    await send({"type": "http.response.body", "body": sentence})
 
 
 class Server(uvicorn.Server):
@@ -79,7 +107,6 @@ class Server(uvicorn.Server):
             access_log=False,
             proxy_headers=False,  # the guard believes one proxy alone
             server_header=False,
-            limit_concurrency=CONNECTIONS_MAX,
             timeout_keep_alive=IDLE_SECONDS_MAX,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from tests.unit.live.engines import ROOT
 from tests.web.conftest import settings_of
 from tests.web.served import Served, events, free_port, served
 from web import server
+from web.guard import HEADERS
 from web.server import serve
 
 REQUEST = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
@@ -120,7 +121,9 @@ async def test_there_are_only_so_many_connections(
     async with served(stores) as panel:
         held = [await _connected(panel) for _ in range(4)]
         async with httpx.AsyncClient(base_url=panel.address) as client:
-            assert (await client.get("/healthz")).status_code == 503
+            refused = await client.get("/healthz")
+            assert refused.status_code == 503
+            assert HEADERS.items() <= titled(refused.headers).items()
             for _, writer in held:
                 writer.close()
             while (await client.get("/healthz")).status_code == 503:
@@ -140,8 +143,16 @@ async def test_there_are_only_so_many_connections(
 async def test_what_is_no_request_of_ours(garbage: bytes, panel: Served) -> None:
     reader, writer = await _connected(panel)
     writer.write(garbage)
-    assert (await reader.readline()).startswith(b"HTTP/1.1 400")
+    status, _, rest = (await reader.readuntil(b"\r\n\r\n")).decode().partition("\r\n")
+    assert status.startswith("HTTP/1.1 400")
+    told = dict(line.split(": ", 1) for line in rest.strip().split("\r\n"))
+    assert HEADERS.items() <= titled(told).items()
     writer.close()
+
+
+def titled(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return headers as they are written in `HEADERS`."""
+    return {name.title(): text for name, text in headers.items()}
 
 
 # ── the end ───────────────────────────────────────────────────────────────────────────────────
