@@ -3,7 +3,6 @@
 import itertools
 import re
 import shutil
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +13,8 @@ from tests.web.many import COUNT, grow
 from tests.web.views import busy, looking, overheard, plans
 from web.keyed import LOOKED_MAX, ROWS
 from web.routes import chain, orders, signals, trades
-from web.view import Page, View
+from web.view import Page
 
-MS_MAX = 20.0
 NO_TABLES = {"looked", "position"}  # what was looked at already; one row a book
 
 BOOKS = {
@@ -49,32 +47,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def milliseconds(page: Page, view: View) -> float:
-    """Return how much of a processor what a page shows takes; the first look fills the caches."""
-    page.context(view)
-    begun = time.thread_time()
-    page.context(view)
-    return (time.thread_time() - begun) * 1e3
-
-
-def test_every_page_of_a_long_list_is_there_at_once(folder: Path) -> None:
-    deep = {"older": f"-{COUNT // 2}_0"}
-    with looking(folder) as view:
-        count = view.engine.exec_driver_sql("select count(*) from fill").scalar()
-        slow = {
-            f"{page.path} {query}": taken
-            for page, query in [*ADDRESSES, *((page, deep) for page, _ in FILTERS)]
-            if (taken := milliseconds(page, replace(view, query=query))) > MS_MAX
-        }
-    assert count is not None
-    assert count > COUNT
-    assert not slow
-
-
 def test_no_list_reads_a_table_through_or_sorts(folder: Path) -> None:
-    wrong = set()
+    wrong, deep = set(), {"older": f"-{COUNT // 2}_0"}
     with looking(folder) as view:
-        for page, query in [*ADDRESSES, *((page, {"older": "7_0"}) for page, _ in FILTERS)]:
+        for page, query in [*ADDRESSES, *((page, deep) for page, _ in FILTERS)]:
             with overheard(view.engine) as said:
                 page.context(replace(view, query=query))
             told = plans(view.engine, said)
@@ -93,8 +69,6 @@ def test_a_chain_is_found_at_once(folder: Path) -> None:
         with overheard(view.engine) as said:
             assert chain.context(view)["chains"][0].steps[-1].row["seq"] == trade["seq"]
         told = plans(view.engine, said)
-        taken = milliseconds(chain.PAGE, view)
-    assert taken < MS_MAX
     assert not [line for line in told if "SCAN" in line and line != "SCAN looked"]
 
 
