@@ -74,8 +74,8 @@ def _clone(
         function.__code__, scope, function.__name__, function.__defaults__, function.__closure__
     )
     copy.__module__ = __name__  # numba imports this with cached code; a notebook is no module
-    hot = {"forceinline": True} if function.__name__ in _ON_EVERY_EVENT else {}
-    made[function] = numba.njit(**options, **hot)(copy)
+    hot = function.__name__ in _ON_EVERY_EVENT  # said to each: numba's functions inherit it
+    made[function] = numba.njit(**options, forceinline=hot)(copy)
     return made[function]
 
 
