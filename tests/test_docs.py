@@ -22,7 +22,7 @@ from engine.core.records import Reason, Status
 from engine.feeds.generated import generate
 from engine.live.outputs import COMMANDS
 from engine.research.result import Result
-from engine.settings import Common, Instrument
+from engine.sections import Common, Instrument
 from engine.store.tables import ACTIONS, tables
 from tests.test_tidy import tracked
 from web.pages import PAGES as PAGES_OF_PANEL

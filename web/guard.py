@@ -26,7 +26,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import HTTPScope, Message, Receive, Scope, Send
 
 from engine.errors import StoreBroken
-from engine.settings import Web
+from engine.sections import Web
 from web.sessions import COOKIE, Session, Sessions
 
 HEADERS = {

@@ -15,7 +15,7 @@ from typing import Any
 from engine import clock
 from engine.live import state
 from engine.live.shell import Shell
-from engine.settings import Telemetry
+from engine.sections import Telemetry
 
 STREAMS_MAX = 20
 ALIVE_SECONDS = 5.0  # of silence, then a comment says that the engine lives
