@@ -28,4 +28,4 @@ def _close(core: Core, k: int, ts: int, price: float, reason: Reason) -> None:
     account, book = core.account, core.books[k]
     account.orders += 1
     log_order(core, k, account.orders, Status.PLACED, -book.position, price, reason)
-    execute(core, k, account.orders, -book.position, ts, price, reason)
+    execute(core, k, account.orders, -book.position, 1, ts, price, reason)
