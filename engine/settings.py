@@ -242,19 +242,28 @@ def _spanned(base: str, instance: Instance, place: Place) -> Iterator[tuple[Plac
 
 def build(settings: Settings) -> Portfolio:
     """Return the portfolio that validated settings declare."""
-    universe, costs = settings.universe, settings.costs
+    universe, costs, execution = settings.universe, settings.costs, settings.execution
+    lives = execution.good_for_seconds
     return Portfolio(
         instruments=tuple(_instrument(universe, symbol) for symbol in universe.symbols),
         instances=tuple(_instance(settings, name) for name in settings.strategy),
         rules=tuple(settings.risk.items()),
         cash=settings.account.cash,
         taker=costs.taker,
-        slippage=costs.slippage_bps / 10_000,
-        fill_on=FillOn[settings.execution.fill_on.upper()],
+        maker=costs.maker,
+        slippage=(costs.slippage_bps + costs.spread_bps / 2.0) / 10_000,
+        impact=costs.impact_bps / 10_000,
+        share_max=costs.volume_share_max,
+        queue_share=execution.queue_share,
+        by_limit=execution.order == "limit",
+        offset=execution.limit_offset_bps / 10_000,
+        post_only=execution.post_only,
+        good_for=-1 if lives is None else round(lives * 1_000),
+        fill_on=FillOn[execution.fill_on.upper()],
         latency=settings.venue.latency_ms,
         rejection=settings.venue.rejection_ratio,
         seed=settings.venue.seed,
-        opposite_books=settings.execution.opposite_books == "allow",
+        opposite_books=execution.opposite_books == "allow",
     )
 
 
