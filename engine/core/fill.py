@@ -58,7 +58,7 @@ def execute(
 
 
 def settle(
-    core: Core, k: int, order: int, status: int, quantity: float, ts: int, price: float,
+    core: Core, k: int, order: int, status: Status, quantity: float, ts: int, price: float,
     fee: float, reason: int,
 ) -> None:  # fmt: skip
     """Enter a fill of book `k`, log it, and protect what is held, or log the trade it ends."""
