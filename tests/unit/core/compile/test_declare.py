@@ -28,7 +28,7 @@ class Parent(Strategy):
     length: int = 3
     ratio: float = 0.5
     label: str = "x"
-    kind: ClassVar[str] = "none"
+    unit: ClassVar[str] = "none"
 
     class State:
         seen: int = 7
