@@ -127,15 +127,15 @@ def cci(s: Cci, bar: Bar, length: int) -> float:
     s.at = at
     s.value = UNKNOWN
     if s.ready:
-        mean = 0.0
+        above = 0.0  # of the average over this price: a sum of distances is 0 where nothing moves
         for i in range(length):
-            mean += ring[i]
-        mean /= length
+            above += ring[i] - typical
+        above /= length
         deviation = 0.0
         for i in range(length):
-            deviation += abs(ring[i] - mean)
+            deviation += abs(ring[i] - typical - above)
         deviation /= length
-        s.value = (typical - mean) / (0.015 * deviation) if deviation > 0.0 else 0.0
+        s.value = -above / (0.015 * deviation) if deviation > 0.0 else 0.0
     return s.value
 
 

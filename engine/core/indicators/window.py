@@ -101,7 +101,8 @@ class Moments(Record):
     squares: float
     ready: bool
     at: int  # place of the next value in the ring
-    newer_mean: float  # of the values since the ring was turned
+    base: float  # the last value when the ring was turned: means are distances from it
+    newer_mean: float  # of the values since then
     newer_squares: float
     means: list[float] = floats()  # new values in front; behind them means of the rest of the ring
     rests: list[float] = floats()  # … and squares of it
@@ -112,30 +113,30 @@ def moments(s: Moments, value: float, length: int) -> float:
 
     Sources: B. P. Welford, Note on a method for calculating corrected sums of squares and products
     (1962); T. F. Chan, G. H. Golub and R. J. LeVeque (1979) for joining two sets. Every term is a
-    square, so that nothing cancels where prices are large and their moves small.
+    square, and distances are small, so that nothing cancels where prices are large.
     """
     if value != value:
         return UNKNOWN
-    at = s.at
+    at, distance = s.at, value - s.base
     if at == 0:
-        s.newer_mean = value
+        s.newer_mean = distance
         s.newer_squares = 0.0
     else:
-        gap = value - s.newer_mean
+        gap = distance - s.newer_mean
         s.newer_mean += gap / (at + 1)
-        s.newer_squares += gap * (value - s.newer_mean)
+        s.newer_squares += gap * (distance - s.newer_mean)
     s.means[at] = value
     at += 1
     if at == length:
         _turn(s, length)
-        s.mean = s.means[0]
+        s.mean = s.base + s.means[0]
         s.squares = s.rests[0]
         s.ready = True
         at = 0
     elif s.ready:
         share = (length - at) / length
         gap = s.means[at] - s.newer_mean
-        s.mean = s.newer_mean + gap * share
+        s.mean = s.base + (s.newer_mean + gap * share)
         s.squares = s.newer_squares + s.rests[at] + gap * gap * share * at
     else:
         s.mean = UNKNOWN
@@ -146,11 +147,14 @@ def moments(s: Moments, value: float, length: int) -> float:
 def _turn(s: Moments, length: int) -> None:
     """Let each place of the full ring hold the moments of all from there to the end."""
     means, rests = s.means, s.rests
-    mean, squares = means[length - 1], 0.0
+    s.base = means[length - 1]
+    mean, squares = 0.0, 0.0
+    means[length - 1] = 0.0
     rests[length - 1] = 0.0
     for i in range(length - 2, -1, -1):
-        gap = means[i] - mean
+        distance = means[i] - s.base
+        gap = distance - mean
         mean += gap / (length - i)
-        squares += gap * (means[i] - mean)
+        squares += gap * (distance - mean)
         means[i] = mean
         rests[i] = squares
