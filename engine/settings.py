@@ -132,7 +132,10 @@ def _crossed(found: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
         if universe:
             yield from _narrowed(universe, instance, ("strategy", name, "symbols"))
         if found["feed"] and instance.timeframe:
-            yield from _spanned(found["feed"].timeframe, instance, ("strategy", name, "timeframe"))
+            place = ("strategy", name, "timeframe")
+            yield from _spanned(found["feed"].timeframe, instance.timeframe, place)
+        if universe and found["feed"]:
+            yield from _watched(universe, found["feed"].timeframe, name, instance)
 
 
 def _symbols(universe: Universe) -> Iterator[tuple[Place, str]]:
@@ -178,19 +181,52 @@ def _narrowed(universe: Universe, instance: Instance, place: Place) -> Iterator[
             yield place, f"must be in universe.symbols, {symbol} was not{hint} Add it there."
 
 
-def _spanned(base: str, instance: Instance, place: Place) -> Iterator[tuple[Place, str]]:
+def _spanned(base: str, timeframe: str, place: Place) -> Iterator[tuple[Place, str]]:
     try:
-        odd = parse_timeframe(str(instance.timeframe)) % parse_timeframe(base)
+        odd = parse_timeframe(timeframe) % parse_timeframe(base)
     except ValueError:  # the feed has said so itself
         return
     if odd:
         yield (
             place,
             (
-                f"must be a multiple of feed.timeframe, {base}, was {instance.timeframe}. Choose a"
+                f"must be a multiple of feed.timeframe, {base}, was {timeframe}. Choose a"
                 " multiple, or a feed of shorter bars."
             ),
         )
+
+
+def _watched(
+    universe: Universe, base: str, name: str, instance: Instance
+) -> Iterator[tuple[Place, str]]:
+    """Yield what a strategy cannot watch: what is not there, and what it is called with anyway."""
+    strategy = instance.strategy
+    called = str(instance.timeframe or base)
+    for watch in strategy.watches.values():
+        timeframe = called
+        if watch.timeframe:
+            timeframe = getattr(strategy, watch.timeframe)
+            place: Place = ("strategy", name, watch.timeframe)
+            try:
+                parse_timeframe(timeframe)
+            except ValueError as wrong:
+                yield place, f"{wrong}."
+                continue
+            yield from _spanned(base, timeframe, place)
+            if not watch.symbol and timeframe == called:
+                yield place, f"must differ from the instance's own, {called}. Choose a longer one."
+        if watch.symbol:
+            other = getattr(strategy, watch.symbol)
+            if other not in universe.symbols:
+                hint = did_you_mean(other, universe.symbols) or "."
+                sentence = f"must be in universe.symbols, {other!r} was not{hint} Add it there."
+                yield ("strategy", name, watch.symbol), sentence
+            elif timeframe == called and other in (instance.symbols or universe.symbols):
+                sentence = (
+                    f"must leave out {other}, which {watch.symbol} watches, did not. Name only the"
+                    " symbols to trade."
+                )
+                yield ("strategy", name, "symbols"), sentence
 
 
 # ── what the core trades ──────────────────────────────────────────────────────────────────────

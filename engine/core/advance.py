@@ -43,6 +43,7 @@ def advance(core: Core, events: Sequence[Event], first: int, last: int, equity: 
         symbol price price_ts          ledger.mark
         symbol position value          ledger.post, ledger.mark (value)
         series *                       bar.gather, bar.close_bar
+        watched bars in users' states  bar.keep
         book out                       users' steps, advance.on_target, signal.consider (tag)
         book wish                      signal.consider
         book position entry … paid     ledger.post

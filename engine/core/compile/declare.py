@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from engine.errors import ConfigError
+from engine.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from _ctypes import _PyCStructType as StructureType
@@ -44,6 +44,21 @@ def floats(length: int) -> Any:
 def ints(length: int) -> Any:
     """Declare a field of `length` whole numbers, all 0 at the start."""
     return Array(ctypes.c_int64, length)
+
+
+class Watch:
+    """The declaration of a bar of another series; made by `records.watch(…)`.
+
+    `symbol` and `timeframe` are names of parameters, None for that of the instance itself.
+    """
+
+    def __init__(self, record: Any, symbol: str | None, timeframe: str | None) -> None:
+        self.record = record
+        self.symbol = symbol
+        self.timeframe = timeframe
+
+
+_DECLARED = (Array, Watch)  # defaults that say what a field is, not how it starts
 
 
 class _Layout(StructureType):
@@ -77,18 +92,26 @@ def _fields(declared: type, owner: str) -> Iterator[tuple[str, Any]]:
         default = declared.__dict__.get(name)
         if isinstance(default, Array):
             yield name, default.word * default.length
+        elif isinstance(default, Watch) and annotation is not default.record:
+            wrong.append(
+                f"{where(declared)}: {owner}.{name}: must be declared as"
+                f" {default.record.__name__} to be watched, was {_shown(annotation)}. Correct it."
+            )
         elif isinstance(annotation, type) and issubclass(annotation, Record):
             yield name, annotation
         elif annotation in _WORDS:
             yield name, _WORDS[annotation]
         else:
-            shown = getattr(annotation, "__name__", annotation)
             wrong.append(
                 f"{where(declared)}: {owner}.{name}: must be float, int, bool, floats(n) or"
-                f" ints(n), was {shown}. Keep other values outside the state."
+                f" ints(n), was {_shown(annotation)}. Keep other values outside the state."
             )
     if wrong:
         raise ConfigError(*wrong)
+
+
+def _shown(annotation: Any) -> Any:
+    return getattr(annotation, "__name__", annotation)
 
 
 def hints(declared: type) -> dict[str, Any]:
@@ -126,6 +149,7 @@ class Part:
     Params: ClassVar[type[Record]]
     StateRecord: ClassVar[type[Record]]
     state_defaults: ClassVar[Mapping[str, Any]]
+    watches: ClassVar[Mapping[str, Watch]]  # field of the state → what the core keeps there
     compiled: ClassVar[bool] = True
     raised: Exception | None = None  # by an ordinary Python function, kept for the sentence
 
@@ -138,7 +162,10 @@ class Part:
         declared = hints(state) if state else {}
         defaults = {n: state.__dict__[n] for n in declared if n in state.__dict__} if state else {}
         cls.StateRecord = _record(cls, "State", declared, defaults)
-        cls.state_defaults = {n: d for n, d in defaults.items() if not isinstance(d, Array)}
+        cls.watches = {n: d for n, d in defaults.items() if isinstance(d, Watch)}
+        cls.state_defaults = {n: d for n, d in defaults.items() if not isinstance(d, _DECLARED)}
+        if wrong := [*_unwatchable(cls)]:
+            raise ConfigError(*wrong)
 
     def __init__(self, **parameters: Any) -> None:
         known = self.parameters()
@@ -182,11 +209,34 @@ def names(record: type[Record]) -> tuple[str, ...]:
 def _record(
     owner: type, suffix: str, fields: Mapping[str, Any], defaults: Mapping[str, Any]
 ) -> type[Record]:
-    arrays = {n: d for n, d in defaults.items() if isinstance(d, Array)}
-    body: dict[str, Any] = {"__annotations__": dict(fields) or {"unused": int}, **arrays}
+    declared = {n: d for n, d in defaults.items() if isinstance(d, _DECLARED)}
+    body: dict[str, Any] = {"__annotations__": dict(fields) or {"unused": int}, **declared}
     body["__module__"] = owner.__module__
     body["__qualname__"] = f"{owner.__qualname__}.{suffix}"
     return type(f"{owner.__name__}{suffix}", (Record,), body)
+
+
+def _unwatchable(part: type[Part]) -> Iterator[str]:
+    """Yield a sentence for each watch that names no text parameter of its class."""
+    known = part.parameters()
+    texts = [name for name, annotation in known.items() if annotation is str]
+    for field, watch in part.watches.items():
+        place = f"{where(part)}: {part.__name__}.State.{field}"
+        named = {"symbol": watch.symbol, "timeframe": watch.timeframe}
+        if part.entry != "step":
+            yield f"{place}: must be watched by a strategy, was by a rule. Remove it."
+        elif not any(named.values()):
+            yield (
+                f"{place}: must watch a symbol or a timeframe, was watch(). Name the parameter that"
+                ' holds it, such as watch(symbol="other").'
+            )
+        for kind, name in named.items():
+            if name and name not in texts:
+                near = did_you_mean(name, texts) or "."
+                yield (
+                    f"{place}: must name a text parameter of the class as its {kind}, was"
+                    f" {name!r}{near} Declare {name}: str."
+                )
 
 
 def _words(record: type[Record], values: Mapping[str, Any]) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -1,0 +1,66 @@
+"""Follows a trend on two timeframes: enters on the shorter one, in the direction of the longer."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import Field
+
+from engine.core.compile.declare import Strategy
+from engine.core.indicators import ema
+from engine.core.records import Bar, Out, watch
+
+UP_CROSS, DOWN_CROSS, TREND_OVER = 1, 2, 3
+
+
+class MultiTimeframe(Strategy):
+    """Long from the up-cross of two averages to their down-cross, while the longer trend is up.
+
+    The trend is up while the last closed bar of `trend_timeframe` closed above the average of
+    `trend` such bars; when it is no longer, the position is closed. All averages start at the first
+    close.
+    """
+
+    fast: Annotated[int, Field(ge=1)] = 12  # bars
+    slow: Annotated[int, Field(ge=2)] = 26  # bars
+    trend_timeframe: str = "4h"
+    trend: Annotated[int, Field(ge=1)] = 50  # bars of trend_timeframe
+
+    tags = {UP_CROSS: "up_cross", DOWN_CROSS: "down_cross", TREND_OVER: "trend_over"}
+
+    class State:
+        longer: Bar = watch(timeframe="trend_timeframe")
+        seen: int = -1  # when the last used longer bar opened
+        trend: float
+        trend_count: int  # longer bars seen
+        fast: float
+        slow: float
+        gap: float  # fast - slow, at the last bar
+        count: int  # bars seen
+
+    def step(p, s: State, bar: Bar, out: Out) -> None:
+        if s.longer.close > 0.0 and s.longer.ts != s.seen:
+            s.seen = s.longer.ts
+            s.trend = ema(s.trend, s.longer.close, p.trend, s.trend_count)
+            s.trend_count += 1
+        s.fast = ema(s.fast, bar.close, p.fast, s.count)
+        s.slow = ema(s.slow, bar.close, p.slow, s.count)
+        gap, before = s.fast - s.slow, s.gap
+        s.gap = gap
+        s.count += 1
+        if s.count <= p.slow:
+            return
+        is_up = s.trend_count >= p.trend and s.longer.close > s.trend
+        if gap > 0.0 and before <= 0.0 and is_up:
+            out.target = 1.0
+            out.tag = UP_CROSS
+        elif out.target > 0.0 and gap < 0.0:
+            out.target = 0.0
+            out.tag = DOWN_CROSS
+        elif out.target > 0.0 and not is_up:
+            out.target = 0.0
+            out.tag = TREND_OVER
+
+    def problems(self) -> Iterator[str]:
+        """The fast average must be the shorter one."""
+        if self.fast >= self.slow:
+            yield f"fast must be less than slow ({self.slow}), was {self.fast}. Swap them."
