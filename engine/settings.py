@@ -182,11 +182,7 @@ def _narrowed(universe: Universe, instance: Instance, place: Place) -> Iterator[
 
 
 def _spanned(base: str, timeframe: str, place: Place) -> Iterator[tuple[Place, str]]:
-    try:
-        odd = parse_timeframe(timeframe) % parse_timeframe(base)
-    except ValueError:  # the feed has said so itself
-        return
-    if odd:
+    if _span(base) and _span(timeframe) % _span(base):
         yield (
             place,
             (
@@ -200,12 +196,11 @@ def _watched(
     universe: Universe, base: str, name: str, instance: Instance
 ) -> Iterator[tuple[Place, str]]:
     """Yield what a strategy cannot watch: what is not there, and what it is called with anyway."""
-    strategy = instance.strategy
-    called = str(instance.timeframe or base)
+    strategy, own = instance.strategy, instance.timeframe or base
     for watch in strategy.watches.values():
-        timeframe = called
+        timeframe = getattr(strategy, watch.timeframe) if watch.timeframe else own
+        is_own = _span(timeframe) == _span(own)
         if watch.timeframe:
-            timeframe = getattr(strategy, watch.timeframe)
             place: Place = ("strategy", name, watch.timeframe)
             try:
                 parse_timeframe(timeframe)
@@ -213,20 +208,26 @@ def _watched(
                 yield place, f"{wrong}."
                 continue
             yield from _spanned(base, timeframe, place)
-            if not watch.symbol and timeframe == called:
-                yield place, f"must differ from the instance's own, {called}. Choose a longer one."
+            if is_own and not watch.symbol:
+                differ = f"must differ from the timeframe of the instance, {own}, was the same"
+                yield place, f"{differ}. Choose a longer one."
         if watch.symbol:
             other = getattr(strategy, watch.symbol)
             if other not in universe.symbols:
                 hint = did_you_mean(other, universe.symbols) or "."
                 sentence = f"must be in universe.symbols, {other!r} was not{hint} Add it there."
                 yield ("strategy", name, watch.symbol), sentence
-            elif timeframe == called and other in (instance.symbols or universe.symbols):
-                sentence = (
-                    f"must leave out {other}, which {watch.symbol} watches, did not. Name only the"
-                    " symbols to trade."
-                )
-                yield ("strategy", name, "symbols"), sentence
+            elif is_own and other in (instance.symbols or universe.symbols):
+                leave = f"must leave out {other}, which {watch.symbol} watches, did not"
+                yield ("strategy", name, "symbols"), f"{leave}. Name only the symbols to trade."
+
+
+def _span(timeframe: str) -> int:
+    """Return the milliseconds of a timeframe, 0 where it is none, which is said elsewhere."""
+    try:
+        return parse_timeframe(timeframe)
+    except ValueError:
+        return 0
 
 
 # ── what the core trades ──────────────────────────────────────────────────────────────────────

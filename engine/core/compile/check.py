@@ -12,7 +12,7 @@ import linecache
 import re
 import textwrap
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from engine.core.compile.cache import globals_of
@@ -149,8 +149,8 @@ class _Reader(_Arithmetic):
 
     def names(self, node: ast.AST) -> Iterator[str]:
         """Yield what a node names that does not exist or may not be written."""
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            yield from self.field(node, node.value.id, node.attr)
+        if isinstance(node, ast.Attribute):
+            yield from self.field(node)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             name = node.func.id
             if not hasattr(builtins, name) and not self.defines(name):
@@ -177,19 +177,35 @@ class _Reader(_Arithmetic):
         code = self.function.__code__
         return name in self.function.__globals__ or name in code.co_varnames + code.co_freevars
 
-    def field(self, node: ast.Attribute, owner: str, name: str) -> Iterator[str]:
-        """Yield what is wrong with reading or writing `owner.name`."""
-        if owner not in self.fields:
+    def field(self, node: ast.Attribute) -> Iterator[str]:
+        """Yield what is wrong with reading or writing `owner.name`, or `s.watched.name`."""
+        role, known = self.owned(node.value)
+        if known is None:
             return
-        known = self.fields[owner]
+        owner, name = ast.unparse(node.value), node.attr
         if name not in known:
             near = did_you_mean(name, known).replace("mean ", f"mean {owner}.")
             fields = ", ".join(known) or "none"
             yield f"{owner}.{name} does not exist{near or '.'} There are: {fields}."
-        elif isinstance(node.ctx, ast.Store):
-            role = self.roles[owner]
-            if role in ("p", "bar", "view") or name not in _WRITABLE.get(role, known):
-                yield f"writes {owner}.{name}, which is read-only. Keep your own values in s."
+        elif isinstance(node.ctx, ast.Store) and name not in self.writable(role, known):
+            yield f"writes {owner}.{name}, which is read-only. Keep your own values in s."
+
+    def owned(self, owner: ast.expr) -> tuple[str, tuple[str, ...] | None]:
+        """Return which argument an expression is, or `watched`, and its fields if it has any."""
+        if isinstance(owner, ast.Name):
+            return self.roles.get(owner.id, ""), self.fields.get(owner.id)
+        if isinstance(owner, ast.Attribute) and self.owned(owner.value)[0] == "s":
+            watch = self.part.watches.get(owner.attr)
+            return "watched", names(watch.record) if watch else None
+        return "", None
+
+    def writable(self, role: str, known: tuple[str, ...]) -> Sequence[str]:
+        """Return the fields that a function may write."""
+        if role in ("p", "bar", "view", "watched"):
+            return ()
+        if role == "s":
+            return [name for name in known if name not in self.part.watches]
+        return _WRITABLE.get(role, known)
 
 
 def check_types(part: type[Part], user: Any, signature: Any) -> None:

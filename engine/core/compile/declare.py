@@ -235,7 +235,7 @@ def _unwatchable(part: type[Part]) -> Iterator[str]:
                 near = did_you_mean(name, texts) or "."
                 yield (
                     f"{place}: must name a text parameter of the class as its {kind}, was"
-                    f" {name!r}{near} Declare {name}: str."
+                    f" {name!r}{near} Declare one, with its name here."
                 )
 
 
