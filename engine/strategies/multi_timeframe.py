@@ -23,7 +23,7 @@ class MultiTimeframe(Strategy):
     fast: Annotated[int, Field(ge=1)] = 12  # bars
     slow: Annotated[int, Field(ge=2)] = 26  # bars
     trend_timeframe: str = "4h"
-    trend: Annotated[int, Field(ge=1)] = 50  # bars of trend_timeframe
+    trend: Annotated[int, Field(ge=2)] = 50  # bars of trend_timeframe
 
     tags = {UP_CROSS: "up_cross", DOWN_CROSS: "down_cross", TREND_OVER: "trend_over"}
 

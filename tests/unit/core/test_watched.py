@@ -241,6 +241,20 @@ def test_two_books_may_watch_each_other(machine: type) -> None:
     assert seen(made, 1) == ["50<100@0", "51<101@1", "52<102@2"]
 
 
+def test_two_books_may_watch_the_same(machine: type) -> None:
+    given: Any = {"span": MINUTE, "sizing": Sizing.FIXED, "quantity": 1.0}
+    plan = portfolio(
+        Instance("x", Symbol(), ("X/USD",), **given),
+        Instance("z", Symbol(), ("Z/USD",), **given),
+        symbols=("Y/USD", "X/USD", "Z/USD"),
+    )
+    bars = [bar_events([[price] * 4], symbol=s) for s, price in enumerate((50.0, 100.0, 200.0))]
+    made = run(machine, plan, numbered(*bars)).machine
+    assert len(table_of(made.block, "series")) == 3
+    assert seen(made, 0) == ["100<50@0"]
+    assert seen(made, 1) == ["200<50@0"]
+
+
 def test_each_symbol_of_an_instance_keeps_its_own(machine: type) -> None:
     both = Instance("it", Timeframe(), ("X/USD", "Y/USD"), MINUTE, Sizing.FIXED, 1.0)
     plan = portfolio(both, symbols=("X/USD", "Y/USD"))
