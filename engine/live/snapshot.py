@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.core.assemble import Layout, Line, Place, assemble
+from engine.core.assemble import Layout, Place, assemble
 from engine.core.block import LOGS, PLACES, TABLES, Core, Words, table_of
 from engine.core.compile.declare import Part
 from engine.core.machine import Machine, Rows
@@ -38,7 +38,7 @@ def sections(plan: Layout) -> dict[str, Any]:
         "symbols": list(plan.portfolio.symbols),
         "instances": [instance.name for instance in plan.portfolio.instances],
         "books": [_book_key(plan, place) for place in plan.books],
-        "series": [_series_key(plan, line) for line in plan.series()],
+        "series": [[plan.portfolio.symbols[line.symbol], line.span] for line in plan.series()],
         "rules": [[name, *_part_key(rule)] for name, rule in plan.portfolio.rules],
         "words": [part.StateRecord.words for part in plan.parts],
         "tables": {
@@ -53,10 +53,6 @@ def _book_key(plan: Layout, place: Place) -> list[Any]:
     symbol = plan.portfolio.symbols[place.symbol]
     watched = [f"{w.field} {w.symbol or symbol} {w.span}" for w in instance.watched]
     return [instance.name, symbol, place.span, place.on, *_part_key(instance.strategy), *watched]
-
-
-def _series_key(plan: Layout, line: Line) -> list[Any]:
-    return [plan.portfolio.symbols[line.symbol], line.span, *([] if line.calls else ["watched"])]
 
 
 def _part_key(part: Part) -> list[str]:

@@ -11,7 +11,6 @@ from tests.unit.live.conftest import SMALL
 from tests.unit.live.engines import (
     END,
     OVERRIDES,
-    STOP,
     copied,
     events,
     holds,
@@ -21,6 +20,7 @@ from tests.unit.live.engines import (
     trade,
 )
 
+STOP = "2024-01-01T02:37:30"  # while longer bars are forming
 WATCHING = (
     "universe.symbols=[BTC/USDT,ETH/USDT,SOL/USDT]",
     "strategy=[pairs,multi_timeframe,rsi_reversion]",
