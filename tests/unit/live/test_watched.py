@@ -21,6 +21,7 @@ from tests.unit.live.engines import (
 )
 
 STOP = "2024-01-01T02:37:30"  # while longer bars are forming
+SOON = "2024-01-01T02:50"
 WATCHING = (
     "universe.symbols=[BTC/USDT,ETH/USDT,SOL/USDT]",
     "strategy=[pairs,multi_timeframe,rsi_reversion]",
@@ -70,17 +71,17 @@ def test_what_is_watched_goes_on(
         assert known(found, instance) == known(undisturbed, instance)
 
 
-def test_what_is_watched_goes_on_after_an_edit_of_another(
-    stopped: Path, undisturbed: Held, tmp_path: Path
-) -> None:
-    folder = copied(stopped, tmp_path / "var")
-    trade(folder, END, *WATCHING, "strategy=[pairs,multi_timeframe,rsi_reversion,ema_cross]")
+def test_what_is_watched_goes_on_after_an_edit_of_another(stopped: Path, tmp_path: Path) -> None:
+    # the last closed bar of 15m is that which was forming when it stopped
+    folder, always = copied(stopped, tmp_path / "var"), tmp_path / "always"
+    trade(folder, SOON, *WATCHING, "strategy=[pairs,multi_timeframe,rsi_reversion,ema_cross]")
+    trade(always, SOON, *WATCHING)
     found = holds(folder)
     assert [line for line in events(found, "recovery") if "anew" in line] == [
         "ema_cross: began anew, warmed up on 12h."
     ]
     for instance in INSTANCES:
-        assert known(found, instance) == known(undisturbed, instance)
+        assert known(found, instance) == known(holds(always), instance)
 
 
 @pytest.mark.parametrize(
