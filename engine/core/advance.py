@@ -11,7 +11,7 @@ from typing import Any
 from engine.core.bar import close_due, extend
 from engine.core.block import Core
 from engine.core.command import obey
-from engine.core.exits import leave
+from engine.core.exits import concerns, leave
 from engine.core.ledger import mark
 from engine.core.match import match
 from engine.core.records import Event, Failure, Kind
@@ -36,7 +36,7 @@ def advance(core: Core, events: Sequence[Event], first: int, last: int, equity: 
         account ts seq history         advance
         account cash fees              ledger.post
         account value equity           ledger.mark, ledger.post
-        account orders                 order.place, exits.leave, match.again
+        account orders                 order.place, exits.reduce, match.again
         account killed, book paused    command.obey
         account failure failed_*       signal.fail, risk.decide
         book step                      signal.fail (-1)
@@ -46,7 +46,7 @@ def advance(core: Core, events: Sequence[Event], first: int, last: int, equity: 
         book out                       users' steps, advance.on_target, signal.consider (tag)
         book wish                      signal.consider
         book position entry … paid     ledger.post
-        book stop take                 protect.protect, fill.execute
+        book stop take … due           protect (best: follow), exits (rung, roi)
         book orders, working orders    order.place, order.cancel, match
         rule_view, intent              risk.decide (scratch for users' checks)
         log, signals … trades          log
@@ -84,7 +84,7 @@ def on_prices(core: Core, event: Event) -> None:
         for k in range(symbol.book_first, symbol.book_end):
             if core.books[k].orders > 0:
                 match(core, k, bar.ts, bar.open)
-            if core.books[k].position != 0.0:
+            if core.books[k].position != 0.0 and concerns(core, k, bar):
                 leave(core, k, bar)
     mark(core, s, bar.close)
     extend(core, s, event)

@@ -8,9 +8,14 @@ import numpy as np
 from engine.core.block import LOGS, TABLES, Words, allocate, table_of, tail_of
 from engine.core.compile.declare import Part
 from engine.core.portfolio import Instance, Portfolio
-from engine.core.records import ORDERS_PER_BOOK, Sizing
+from engine.core.records import ORDERS_PER_BOOK, Roi, Rung, Sizing
 
 LOG_ROWS = 1 << 14
+_SAME = (  # fields of a book that are those of its instance
+    *("sizing", "quantity", "notional", "aim", "trades_min", "stop_loss", "take_profit"),
+    *("trailing_distance", "trailing_activation", "break_even_at", "break_even_offset"),
+    *("time_stop", "ignores_opposite"),
+)
 CALLS = ("bar", "tick", "target")  # what a step can be called on, in the order of the books
 
 
@@ -62,6 +67,9 @@ def assemble(plan: Layout) -> tuple[Words, Words]:
         "symbols": len(portfolio.instruments),
         "series": len(series),
         "books": len(plan.books),
+        "rungs": sum(len(one.ladder) for one in portfolio.instances),
+        "roi": sum(len(one.roi) for one in portfolio.instances),
+        "volatilities": len(_volatilities(plan)),
         "rules": len(portfolio.rules),
         "working": len(plan.books) * ORDERS_PER_BOOK,
     }
@@ -72,8 +80,9 @@ def assemble(plan: Layout) -> tuple[Words, Words]:
     _account(block, portfolio)
     _symbols(block, plan, series)
     _series(block, plan, series)
+    _exits(block, portfolio)
     for k, place in enumerate(plan.books):
-        _book(block, k, place, portfolio, next(places))
+        _book(block, k, place, plan, next(places))
     for r in range(len(portfolio.rules)):
         params, state = next(places)
         table_of(block, "rules")[r] = (len(portfolio.instances) + r, params, state)
@@ -103,6 +112,7 @@ def _account(block: Words, portfolio: Portfolio) -> None:
     account["latency"] = portfolio.latency
     account["rejection"] = portfolio.rejection
     account["seed"] = portfolio.seed
+    account["stop_through"] = portfolio.stop_through
     account["seq"] = account["failed_rule"] = -1
 
 
@@ -129,24 +139,69 @@ def _series(block: Words, plan: Layout, series: list[tuple[int, int]]) -> None:
         row["book_first"] = books[0]
         row["book_end"] = books[0] + calls.count("bar")
         row["tick_end"] = row["book_end"] + calls.count("tick")
+        measured = [v for v, one in enumerate(_volatilities(plan)) if one[:2] == (symbol, span)]
+        row["volatility_first"], row["volatility_end"] = (
+            (measured[0], measured[-1] + 1) if measured else (0, 0)
+        )
+    for v, (_, span, length) in enumerate(_volatilities(plan)):
+        row = table_of(block, "volatilities")[v : v + 1]
+        row["span"], row["length"] = span, length
 
 
-def _book(
-    block: Words, k: int, place: Place, portfolio: Portfolio, offsets: tuple[int, int]
-) -> None:
-    instance = portfolio.instances[place.instance]
-    cost = (1.0 + portfolio.slippage) * (1.0 + portfolio.taker)
+def _volatilities(plan: Layout) -> list[tuple[int, int, int]]:
+    """Return (symbol, span, length) of each volatility that is measured, in the order of series."""
+    instances = plan.portfolio.instances
+    return sorted(
+        {
+            (place.symbol, place.span, instances[place.instance].length)
+            for place in plan.books
+            if instances[place.instance].sizing == Sizing.VOLATILITY
+        }
+    )
+
+
+def _exits(block: Words, portfolio: Portfolio) -> None:
+    """Write the ladders and the tables by age of all instances, one behind the other."""
+    rungs = [rung for one in portfolio.instances for rung in _rungs(one)]
+    table_of(block, "rungs")[:] = np.array(rungs, Rung.dtype)
+    rows = [row for one in portfolio.instances for row in one.roi]
+    table_of(block, "roi")[:] = np.array(rows, Roi.dtype)
+
+
+def _rungs(instance: Instance) -> Iterator[tuple[float, float]]:
+    """Yield the rungs of an instance; the last one of a whole ladder leaves all that is left."""
+    total = 0.0
+    for at, share in instance.ladder:
+        total += share
+        yield at, 1.0 if total > 1.0 - 1e-9 else share
+
+
+def _book(block: Words, k: int, place: Place, plan: Layout, offsets: tuple[int, int]) -> None:
+    instances = plan.portfolio.instances
+    instance = instances[place.instance]
     row = table_of(block, "books")[k : k + 1]
     row["instance"] = place.instance
     row["symbol"] = place.symbol
     row["step"] = place.instance
     row["params"], row["state"] = offsets
-    row["sizing"] = instance.sizing
-    row["quantity"] = instance.quantity
-    if instance.sizing == Sizing.EQUITY:
-        row["ratio"] = instance.ratio * (1.0 - instance.reserve_ratio) / cost
-    row["stop_loss"] = instance.stop_loss
-    row["take_profit"] = instance.take_profit
+    for name in _SAME:
+        row[name] = getattr(instance, name)
+    for name in ("ratio", "ratio_min", "ratio_max"):
+        row[name] = _payable(plan.portfolio, instance, getattr(instance, name))
+    if instance.sizing == Sizing.VOLATILITY:
+        measured = (place.symbol, place.span, instance.length)
+        row["volatility"] = _volatilities(plan).index(measured)
+    before = instances[: place.instance]
+    row["rung_first"] = sum(len(one.ladder) for one in before)
+    row["rung_end"] = row["rung_first"] + len(instance.ladder)
+    row["roi_first"] = sum(len(one.roi) for one in before)
+    row["roi_end"] = row["roi_first"] + len(instance.roi)
+
+
+def _payable(portfolio: Portfolio, instance: Instance, ratio: float) -> float:
+    """Return a fraction of the equity without reserve, fee and slippage: it pays for itself."""
+    cost = (1.0 + portfolio.slippage) * (1.0 + portfolio.taker)
+    return ratio * (1.0 - instance.reserve_ratio) / cost
 
 
 def _log(books: int, rules: int) -> Words:

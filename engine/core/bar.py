@@ -3,6 +3,7 @@
 from engine.core.block import Core
 from engine.core.records import Bar, Event
 from engine.core.signal import step
+from engine.core.sizing import measure
 
 
 def extend(core: Core, s: int, event: Event) -> None:
@@ -59,5 +60,7 @@ def close_bar(core: Core, f: int) -> None:
 def show(core: Core, f: int, bar: Bar) -> None:
     """Show a closed bar to each strategy of series `f`, once."""
     series = core.series[f]
+    for v in range(series.volatility_first, series.volatility_end):
+        measure(core, v, bar)
     for k in range(series.book_first, series.book_end):
         step(core, k, bar)

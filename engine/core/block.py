@@ -26,12 +26,15 @@ from engine.core.records import (
     Log,
     Order,
     OrderRow,
+    Roi,
     RuleRow,
+    Rung,
     Series,
     SignalRow,
     Symbol,
     TradeRow,
     View,
+    Volatility,
 )
 
 Words = np.ndarray[Any, np.dtype[np.int64]]
@@ -46,6 +49,9 @@ class Core:
     symbols: Sequence[Symbol]
     series: Sequence[Series]
     books: Sequence[Book]
+    rungs: Sequence[Rung]
+    roi: Sequence[Roi]
+    volatilities: Sequence[Volatility]
     rules: Sequence[RuleRow]
     working: Sequence[Order]
     rule_view: View

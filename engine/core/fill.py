@@ -5,8 +5,9 @@ import math
 from engine.core.block import Core
 from engine.core.ledger import post
 from engine.core.log import log_fill, log_order, log_trade
-from engine.core.protect import protect
+from engine.core.protect import protect, unprotect
 from engine.core.records import Reason, Status
+from engine.core.sizing import learn
 
 
 def execute(
@@ -34,8 +35,8 @@ def execute(
     log_order(core, k, order, Status.FILLED, quantity, price, reason)
     log_fill(core, k, order, ts, quantity, price, fee, reason)
     if book.position == 0.0:
-        book.stop = 0.0
-        book.take = 0.0
+        unprotect(core, k)
+        learn(core, k)
         log_trade(core, k, ts, reason)
     elif quantity > 0.0:
         protect(core, k)

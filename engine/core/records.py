@@ -43,6 +43,15 @@ class Reason(enum.IntEnum):
     COMMAND = 12
     REJECTED = 13
     NO_PRICE = 14
+    TRAILING = 15
+    BREAK_EVEN = 16
+    ROI = 17
+    TIME_STOP = 18
+    OPPOSITE_SIGNAL = 19
+    STOP_WRONG_SIDE = 20
+    TAKE_WRONG_SIDE = 21
+    NO_STOP = 22
+    NO_VOLATILITY = 23
     RULE = 100
 
 
@@ -69,6 +78,10 @@ class Sizing(enum.IntEnum):
 
     FIXED = 1
     EQUITY = 2
+    NOTIONAL = 3
+    RISK = 4
+    VOLATILITY = 5
+    KELLY = 6
 
 
 class FillOn(enum.IntEnum):
@@ -130,6 +143,7 @@ class Account(Record):
     rejection: float  # share of orders that the simulated venue rejects …
     seed: int  # … and what decides which
     killed: int  # 1: nothing is opened
+    stop_through: int  # 1: a stop inside a bar fills at the bar's worst price
     isolate: int  # 1: an instance that fails is left out; 0: `advance` stops
     failure: int  # Failure
     failed_book: int
@@ -161,9 +175,35 @@ class Series(Record):
     book_first: int  # books that are called when a bar closes …
     book_end: int
     tick_end: int  # … and behind them those that are called on each tick
+    volatility_first: int
+    volatility_end: int
     closes: int  # when the forming bar's time is over
     count: int  # events in the forming bar, 0 for none
     bar: Bar  # the forming bar
+
+
+class Volatility(Record):
+    """How much the closes of a series vary: an exponential average over `length` bars."""
+
+    span: int  # of the bars, ms
+    length: int
+    count: int  # returns seen so far
+    close: float  # the last one, 0.0 before the first
+    variance: float  # average of squared returns
+
+
+class Rung(Record):
+    """A part of a position that is closed at a profit of its own."""
+
+    at: float  # profit, a fraction of the entry price
+    share: float  # of all that was entered; 1.0: what is left
+
+
+class Roi(Record):
+    """The profit that is enough from an age on."""
+
+    age: int  # ms since the position was opened
+    ratio: float  # profit, a fraction of the entry price
 
 
 class Out(Record):
@@ -195,14 +235,39 @@ class Book(Record):
     sizing: int  # Sizing
     quantity: float  # Sizing.FIXED
     ratio: float  # Sizing.EQUITY: equity per exposure 1, reserve and costs taken off
+    notional: float  # Sizing.NOTIONAL: money per exposure 1
+    aim: float  # what RISK may lose, how much VOLATILITY varies in a year, how much of KELLY
+    ratio_min: float  # Sizing.KELLY: least equity per exposure 1, like `ratio`
+    ratio_max: float  # the most
+    trades_min: int  # Sizing.KELLY: closed trades until `ratio` is replaced
+    volatility: int  # Sizing.VOLATILITY: row of the volatilities
     stop_loss: float  # fractions of the fill price, 0.0 for none
     take_profit: float
+    trailing_distance: float  # of the stop from the best price, a fraction, 0.0 for none
+    trailing_activation: float  # profit from which on it trails, a fraction of the entry price
+    break_even_at: float  # profit that moves the stop to the entry, 0.0 for never …
+    break_even_offset: float  # … and so much beyond it
+    time_stop: int  # ms after which a position is closed, 0 for never
+    ignores_opposite: int  # 1: a signal against the position does not close it
+    rung_first: int  # of the ladder
+    rung_end: int
+    roi_first: int
+    roi_end: int
     wish: Wish  # what the strategy last asked for
     out: Out  # what it asks for now
     position: float
     entry: float  # average price of the position
     stop: float  # live prices, 0.0 for none
     take: float
+    stop_reason: int  # Reason: which of the exits has set the stop
+    best: float  # price since the round trip began, 0.0 without a position
+    trailing: float  # where the trailing stop is, 0.0 where it does not trail yet
+    break_even: float  # the same of the break-even stop
+    rung: int  # the next one of the ladder
+    roi: int  # the next row that comes of age
+    floor: float  # nothing happens to the position while prices stay above it …
+    ceiling: float  # … and below this …
+    due: int  # … before this time
     orders: int  # how many of the book's order rows are working
     opened_at: int  # of the present round trip: bar or tick time of its first fill
     opened_seq: int
@@ -212,6 +277,10 @@ class Book(Record):
     earned: float  # quantity left x price
     paid: float  # fees of the round trip
     opened_equity: float
+    wins: int  # closed round trips, and the sums of their profits per money entered
+    losses: int
+    won: float
+    lost: float
 
 
 class RuleRow(Record):
