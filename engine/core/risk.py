@@ -13,6 +13,10 @@ def decide(core: Core, k: int) -> None:
     Only openings can be denied: risk never stands between a position and its exit.
     """
     book = core.books[k]
+    if is_ignored(core, k):
+        log_denial(core, k, Reason.OPPOSITE_SIGNAL, book.wish.target, 0.0)
+        log_decision(core, k, 0, 0.0, 1)
+        return
     held = held_after(core, k)
     denials = 0
     wanted = 0.0
@@ -30,6 +34,13 @@ def decide(core: Core, k: int) -> None:
     log_decision(core, k, 1 if approved else 0, quantity, denials)
     if quantity != 0.0:
         place(core, k, quantity, Reason.SIGNAL)
+
+
+def is_ignored(core: Core, k: int) -> bool:
+    """Return whether book `k` keeps its position against the signal: to leave it, or to turn."""
+    book = core.books[k]
+    against = book.position * book.wish.target <= 0.0
+    return book.ignores_opposite != 0 and book.position != 0.0 and against
 
 
 def _deny(core: Core, k: int, quantity: float, held: float) -> int:
