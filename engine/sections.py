@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -11,7 +11,8 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    model_validator,
+    ValidationInfo,
+    field_validator,
 )
 
 from engine.core.compile.declare import Rule, Strategy
@@ -144,9 +145,20 @@ class Kelly(Capped):
 
     kind: Literal["kelly"]
     kelly_ratio: Annotated[float, Field(gt=0, le=1)] = 0.5  # of the fraction
-    ratio: Annotated[float, Field(gt=0, le=1)]  # of the equity, until there are enough trades
     ratio_min: Fraction = 0.01  # of the equity, also where Kelly says less
+    ratio: Annotated[float, Field(gt=0, le=1)]  # of the equity, until there are enough trades
     trades_min: Annotated[int, Field(ge=2)] = 30  # closed by the book
+
+    @field_validator("ratio")
+    @classmethod
+    def _between(cls, ratio: float, others: ValidationInfo) -> float:
+        least, most = others.data.get("ratio_min", 0.0), others.data.get("ratio_max", 1.0)
+        if not least <= ratio <= most:
+            raise ValueError(
+                f"must lie between ratio_min, {least:g}, and ratio_max, {most:g}, was {ratio:g}."
+                " Change one of them"
+            )
+        return ratio
 
     def terms(self) -> dict[str, Any]:
         """Return the fields of `portfolio.Instance` that this decides."""
@@ -179,14 +191,16 @@ class BreakEven(Section):
     at: Positive
     offset: Annotated[float, Field(gt=-1, allow_inf_nan=False)] = 0.0  # beyond the entry
 
-    @model_validator(mode="after")
-    def _below(self) -> Self:
-        if self.offset >= self.at:
+    @field_validator("offset")
+    @classmethod
+    def _below(cls, offset: float, others: ValidationInfo) -> float:
+        at = others.data.get("at", math.inf)
+        if offset >= at:
             raise ValueError(
-                f"offset must be less than at, {self.at:g}, was {self.offset:g}: a stop there would"
-                " be reached at once. Choose a lower one"
+                f"must be less than at, {at:g}, was {offset:g}: a stop there would be reached at"
+                " once. Choose a lower one"
             )
-        return self
+        return offset
 
 
 def _ladder(rungs: tuple[Rung, ...]) -> tuple[Rung, ...]:
@@ -204,7 +218,7 @@ def _ladder(rungs: tuple[Rung, ...]) -> tuple[Rung, ...]:
 
 def _by_age(rows: Any) -> Any:
     if not isinstance(rows, Mapping):
-        raise ValueError(f'must be a map such as {{"0": 0.04, "60": 0.01}}, was {rows!r}. Write one')
+        raise ValueError(f"must be a map such as {{0: 0.04, 60: 0.01}}, was {rows!r}. Write one")
     if len(rows) > 8:
         raise ValueError(f"must have at most 8 rows, had {len(rows)}. Leave some out")
     found: dict[float, float] = {}
@@ -247,10 +261,8 @@ class Exits(Section):
             "stop_loss": self.stop_loss or 0.0,
             "take_profit": self.take_profit or 0.0,
             "ladder": tuple((rung.at, rung.share) for rung in self.take_profit_ladder or ()),
-            "roi": tuple(
-                (round(age * _MINUTE), ratio) for age, ratio in (self.roi or {}).items()
-            ),
-            "time_stop": round((self.time_stop_minutes or 0.0) * _MINUTE),
+            "roi": tuple((round(age * _MINUTE), ratio) for age, ratio in (self.roi or {}).items()),
+            "time_stop": math.ceil((self.time_stop_minutes or 0.0) * _MINUTE),
             "ignores_opposite": self.opposite_signal == "ignore",
         }
         if self.trailing:

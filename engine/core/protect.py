@@ -1,7 +1,7 @@
 """Sets the prices and the time at which a position is closed on its own.
 
-`docs/guide/exits.md` has the rules. All of it holds for either side: a price times `side`, 1.0 for a
-long position and -1.0 for a short one, is higher where the position is worth more.
+`docs/guide/exits.md` has the rules. All of it holds for either side: a price times `side`, 1.0 for
+a long position and -1.0 for a short one, is higher where the position is worth more.
 """
 
 import math

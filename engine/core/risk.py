@@ -4,7 +4,7 @@ from engine.core.block import Core, call
 from engine.core.log import log_decision, log_denial
 from engine.core.order import held_after, place
 from engine.core.records import OPENINGS_PER_BOOK, Failure, Reason
-from engine.core.sizing import sized
+from engine.core.sizing import sized, unsized
 
 
 def decide(core: Core, k: int) -> None:
@@ -24,9 +24,15 @@ def decide(core: Core, k: int) -> None:
         log_denial(core, k, Reason.SHORT_ON_SPOT, book.wish.target, 0.0)
         denials += 1
     elif book.wish.target > 0.0 and core.symbols[book.symbol].price > 0.0:
-        wanted = sized(core, k)
+        why = unsized(core, k)
+        if why == Reason.NONE:
+            wanted = sized(core, k)
+        else:
+            log_denial(core, k, why, 0.0, 0.0)
+            denials += 1
+            wanted = held
     quantity = wanted - held
-    if quantity > 0.0 or (wanted == 0.0 and book.wish.target > 0.0):
+    if quantity > 0.0 or (wanted == 0.0 and book.wish.target > 0.0 and denials == 0):
         denials += _deny(core, k, quantity, held)
     approved = quantity < 0.0 or denials == 0
     if not approved:
@@ -67,6 +73,7 @@ def _deny(core: Core, k: int, quantity: float, held: float) -> int:
     if book.orders >= OPENINGS_PER_BOOK:
         log_denial(core, k, Reason.TOO_MANY_ORDERS, book.orders, OPENINGS_PER_BOOK)
         denials += 1
+    denials += _deny_prices(core, k)
     _look(core, k, held)
     intent.instance = book.instance
     intent.symbol = book.symbol
@@ -85,6 +92,20 @@ def _deny(core: Core, k: int, quantity: float, held: float) -> int:
         if answer != 0:
             log_denial(core, k, Reason.RULE + r, intent.measured, intent.limit)
             denials += 1
+    return denials
+
+
+def _deny_prices(core: Core, k: int) -> int:
+    """Log which of the strategy's own prices an opening of book `k` would find reached already."""
+    wish, price = core.books[k].wish, core.symbols[core.books[k].symbol].price
+    side = 1.0 if wish.target > 0.0 else -1.0
+    denials = 0
+    if wish.stop > 0.0 and side * price <= side * wish.stop:
+        log_denial(core, k, Reason.STOP_WRONG_SIDE, wish.stop, price)
+        denials += 1
+    if wish.take > 0.0 and side * price >= side * wish.take:
+        log_denial(core, k, Reason.TAKE_WRONG_SIDE, wish.take, price)
+        denials += 1
     return denials
 
 

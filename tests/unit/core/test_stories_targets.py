@@ -254,9 +254,7 @@ def test_a_rung_is_cut_to_the_lot(machine: type) -> None:
         100 106  99 100   0   +1@100,-0.25@105:take_profit   # 0.3 is one lot of 0.25
         100 101  99 100   .   -0.75@100
         """,
-        portfolio(
-            follower(ladder=((0.05, 0.3),)), instruments=(Instrument("X/USD", lot=0.25),)
-        ),
+        portfolio(follower(ladder=((0.05, 0.3),)), instruments=(Instrument("X/USD", lot=0.25),)),
     )
 
 
