@@ -17,10 +17,11 @@ from pydantic import (
 
 from engine.core.compile.declare import Rule, Strategy
 from engine.core.money import Money
-from engine.core.records import Sizing
+from engine.core.records import RUNGS_MAX, Sizing
 from engine.values import Address, Fraction, Host, Names, Package, Port, Positive, Timeframe, Zone
 
 _MINUTE = 60_000  # ms
+_AGES_MAX = 8  # rows of a table by age
 
 
 class Section(BaseModel):
@@ -204,8 +205,8 @@ class BreakEven(Section):
 
 
 def _ladder(rungs: tuple[Rung, ...]) -> tuple[Rung, ...]:
-    if len(rungs) > 8:
-        raise ValueError(f"must have at most 8 rungs, had {len(rungs)}. Leave some out")
+    if len(rungs) > RUNGS_MAX:
+        raise ValueError(f"must have at most {RUNGS_MAX} rungs, had {len(rungs)}. Leave some out")
     for lower, higher in pairwise(rungs):
         if higher.at <= lower.at:
             raise ValueError(
@@ -219,8 +220,8 @@ def _ladder(rungs: tuple[Rung, ...]) -> tuple[Rung, ...]:
 def _by_age(rows: Any) -> Any:
     if not isinstance(rows, Mapping):
         raise ValueError(f"must be a map such as {{0: 0.04, 60: 0.01}}, was {rows!r}. Write one")
-    if len(rows) > 8:
-        raise ValueError(f"must have at most 8 rows, had {len(rows)}. Leave some out")
+    if len(rows) > _AGES_MAX:
+        raise ValueError(f"must have at most {_AGES_MAX} rows, had {len(rows)}. Leave some out")
     found: dict[float, float] = {}
     for minutes, ratio in rows.items():
         try:

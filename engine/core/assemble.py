@@ -8,7 +8,7 @@ import numpy as np
 from engine.core.block import LOGS, TABLES, Words, allocate, table_of, tail_of
 from engine.core.compile.declare import Part
 from engine.core.portfolio import Instance, Portfolio
-from engine.core.records import ORDERS_PER_BOOK, Roi, Rung, Sizing
+from engine.core.records import ORDERS_PER_BOOK, RUNGS_MAX, Roi, Rung, Sizing
 
 LOG_ROWS = 1 << 14
 _SAME = (  # fields of a book that are those of its instance
@@ -69,7 +69,7 @@ def assemble(plan: Layout) -> tuple[Words, Words]:
         "books": len(plan.books),
         "rungs": sum(len(one.ladder) for one in portfolio.instances),
         "roi": sum(len(one.roi) for one in portfolio.instances),
-        "volatilities": len(_volatilities(plan)),
+        "volatilities": len(volatilities(plan)),
         "rules": len(portfolio.rules),
         "working": len(plan.books) * ORDERS_PER_BOOK,
     }
@@ -139,11 +139,11 @@ def _series(block: Words, plan: Layout, series: list[tuple[int, int]]) -> None:
         row["book_first"] = books[0]
         row["book_end"] = books[0] + calls.count("bar")
         row["tick_end"] = row["book_end"] + calls.count("tick")
-        measured = [v for v, one in enumerate(_volatilities(plan)) if one[:2] == (symbol, span)]
+        measured = [v for v, one in enumerate(volatilities(plan)) if one[:2] == (symbol, span)]
         row["volatility_first"], row["volatility_end"] = (
             (measured[0], measured[-1] + 1) if measured else (0, 0)
         )
-    for v, (_, span, length) in enumerate(_volatilities(plan)):
+    for v, (_, span, length) in enumerate(volatilities(plan)):
         row = table_of(block, "volatilities")[v : v + 1]
         row["span"], row["length"] = span, length
 
@@ -190,7 +190,7 @@ def _book(block: Words, k: int, place: Place, plan: Layout, offsets: tuple[int, 
         row[name] = _payable(plan.portfolio, instance, getattr(instance, name))
     if instance.sizing == Sizing.VOLATILITY:
         measured = (place.symbol, place.span, instance.length)
-        row["volatility"] = _volatilities(plan).index(measured)
+        row["volatility"] = volatilities(plan).index(measured)
     before = instances[: place.instance]
     row["rung_first"] = sum(len(one.ladder) for one in before)
     row["rung_end"] = row["rung_first"] + len(instance.ladder)
@@ -207,9 +207,10 @@ def _payable(portfolio: Portfolio, instance: Instance, ratio: float) -> float:
 def _log(books: int, rules: int) -> Words:
     """Return an empty log that holds the rows of at least one more event when `rows_max` is hit.
 
-    At most a book sees all its orders end, leaves, and decides on two bars.
+    At most a book sees all its orders end, leaves on each rung and what is left, and decides on
+    two bars.
     """
-    margin = books * (ORDERS_PER_BOOK + 8 + 2 * rules)
+    margin = books * (ORDERS_PER_BOOK + 2 * RUNGS_MAX + 16 + 2 * rules)
     rows = LOG_ROWS + margin
     log = allocate({"log": 1} | {name: rows for name in LOGS if name != "log"})
     np.copyto(table_of(log, "log")["rows_max"], LOG_ROWS)

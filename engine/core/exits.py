@@ -9,7 +9,7 @@ import math
 from engine.core.block import Core
 from engine.core.fill import execute
 from engine.core.log import log_order
-from engine.core.protect import follow, nearer, roi_price, rung_price
+from engine.core.protect import follow, nearer, roi_due, roi_price, rung_price
 from engine.core.records import Bar, Reason, Status
 
 
@@ -30,7 +30,7 @@ def leave(core: Core, k: int, bar: Bar) -> None:
     side = 1.0 if book.position > 0.0 else -1.0
     best = bar.high if side > 0.0 else bar.low
     worst = bar.low if side > 0.0 else bar.high
-    while book.roi < book.roi_end and bar.ts >= book.opened_at + core.roi[book.roi].age:
+    while bar.ts >= roi_due(core, k):
         book.roi += 1
     follow(core, k, bar.open)
     if book.stop > 0.0 and side * bar.open <= side * book.stop:
@@ -81,7 +81,7 @@ def rung_quantity(core: Core, k: int) -> float:
     A share of all that was entered, cut to the lot and to what is left.
     """
     book = core.books[k]
-    share, lot = core.rungs[book.rung].share, core.symbols[book.symbol].lot
+    share, lot = core.rungs[book.rung_first + book.rung].share, core.symbols[book.symbol].lot
     quantity = min(share * book.bought, abs(book.position))
     if lot > 0.0 and share < 1.0:
         quantity = math.floor(quantity / lot + 1e-9) * lot

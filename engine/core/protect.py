@@ -23,8 +23,8 @@ def protect(core: Core, k: int) -> None:
         book.best = book.entry
         book.trailing = 0.0
         book.break_even = 0.0
-        book.rung = book.rung_first
-        book.roi = book.roi_first
+        book.rung = 0
+        book.roi = 0
     book.stop = stop_at(core, k, book.entry, side)
     book.stop_reason = Reason.STOP_LOSS
     book.take = book.wish.take
@@ -97,19 +97,27 @@ def nearer(target: float, other: float, side: float) -> float:
 def rung_price(core: Core, k: int) -> float:
     """Return the price of the next rung of book `k`, 0.0 for none."""
     book = core.books[k]
-    if book.rung == book.rung_end:
+    if book.rung_first + book.rung >= book.rung_end:
         return 0.0
     side = 1.0 if book.position > 0.0 else -1.0
-    return book.entry * (1.0 + side * core.rungs[book.rung].at)
+    return book.entry * (1.0 + side * core.rungs[book.rung_first + book.rung].at)
 
 
 def roi_price(core: Core, k: int) -> float:
     """Return the price that is enough at the present age of the position, 0.0 for none."""
     book = core.books[k]
-    if book.roi == book.roi_first:
+    if book.roi == 0:
         return 0.0
     side = 1.0 if book.position > 0.0 else -1.0
-    return book.entry * (1.0 + side * core.roi[book.roi - 1].ratio)
+    return book.entry * (1.0 + side * core.roi[book.roi_first + book.roi - 1].ratio)
+
+
+def roi_due(core: Core, k: int) -> int:
+    """Return when the next row of book `k` comes of age, NEVER where there is none."""
+    book = core.books[k]
+    if book.roi_first + book.roi == book.roi_end:
+        return NEVER
+    return book.opened_at + core.roi[book.roi_first + book.roi].age
 
 
 def _watch(core: Core, k: int, side: float) -> None:
@@ -130,8 +138,6 @@ def _watch(core: Core, k: int, side: float) -> None:
     else:
         book.floor = target
         book.ceiling = book.stop if book.stop > 0.0 else math.inf
-    book.due = NEVER
+    book.due = roi_due(core, k)
     if book.time_stop > 0:
-        book.due = book.opened_at + book.time_stop
-    if book.roi < book.roi_end:
-        book.due = min(book.due, book.opened_at + core.roi[book.roi].age)
+        book.due = min(book.due, book.opened_at + book.time_stop)

@@ -93,6 +93,7 @@ class FillOn(enum.IntEnum):
 
 ORDERS_PER_BOOK = 8
 OPENINGS_PER_BOOK = 4  # the other rows stay free for orders that reduce
+RUNGS_MAX = 8  # of a ladder
 
 
 # ── in ────────────────────────────────────────────────────────────────────────────────────────
@@ -263,8 +264,8 @@ class Book(Record):
     best: float  # price since the round trip began, 0.0 without a position
     trailing: float  # where the trailing stop is, 0.0 where it does not trail yet
     break_even: float  # the same of the break-even stop
-    rung: int  # the next one of the ladder
-    roi: int  # the next row that comes of age
+    rung: int  # how many of the ladder are gone
+    roi: int  # how many rows have come of age
     floor: float  # nothing happens to the position while prices stay above it …
     ceiling: float  # … and below this …
     due: int  # … before this time

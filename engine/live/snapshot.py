@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.core.assemble import Layout, Place, assemble
+from engine.core.assemble import Layout, Place, assemble, volatilities
 from engine.core.block import LOGS, PLACES, TABLES, Core, Words, table_of
 from engine.core.compile.declare import Part
 from engine.core.machine import Machine, Rows
@@ -22,10 +22,15 @@ from engine.core.records import ORDERS_PER_BOOK
 from engine.errors import ConfigError
 
 _KNOWN = ("wish", "out")  # of a book: what its strategy has asked for
-_MARKET = {"series": ("closes", "count", "bar"), "symbols": ("price", "price_ts")}
+_MARKET = {
+    "series": ("closes", "count", "bar"),
+    "symbols": ("price", "price_ts"),
+    "volatilities": ("count", "close", "variance"),
+}
 _HELD = (
     *("position", "entry", "stop", "take", "orders"),
     *("opened_at", "opened_seq", "bought", "spent", "sold", "earned", "paid", "opened_equity"),
+    *("best", "rung", "wins", "losses", "won", "lost"),
 )
 _OWNED = ("ts", "seq", "cash", "fees", "orders", "killed")  # of the account
 
@@ -41,6 +46,10 @@ def sections(plan: Layout) -> dict[str, Any]:
         "series": [
             [plan.portfolio.symbols[row["symbol"]], int(row["span"])]
             for row in table_of(block, "series")
+        ],
+        "volatilities": [
+            [plan.portfolio.symbols[symbol], *measured]
+            for symbol, *measured in volatilities(plan)
         ],
         "rules": [[name, *_part_key(rule)] for name, rule in plan.portfolio.rules],
         "words": [part.StateRecord.words for part in plan.parts],
@@ -102,7 +111,7 @@ def carry_over(former: Former, plan: Layout, block: Words) -> list[int]:
     now = sections(plan)
     fresh = _carry_books(former, plan, block, now["books"])
     for table, names in _MARKET.items():
-        before = former.sections[table]
+        before = former.sections.get(table, [])
         for i, key in enumerate(now[table]):
             if key in before:
                 _copy(former.table(table)[before.index(key)], _row(block, table, i), names)
@@ -146,7 +155,7 @@ def copy_fresh(
     now = sections(plan)
     for table, names in _MARKET.items():
         for i, key in enumerate(now[table]):
-            if key not in former.sections[table]:
+            if key not in former.sections.get(table, []):
                 _copy(_row(warm, table, i), _row(block, table, i), names)
 
 
