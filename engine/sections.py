@@ -41,12 +41,17 @@ class Mode(Section):
 class Instrument(Section):
     """How a symbol may be traded; null means not rounded, and no least amount."""
 
-    kind: Literal["spot"] = "spot"
+    kind: Literal["spot", "linear"] = "spot"  # linear: a perpetual settled in its quote
     tick: Positive | None = None  # price step
     lot: Positive | None = None  # quantity step, base units
     notional_min: Money | None = None  # least value of an order
     contract_size: Positive | None = None  # base units of one contract
     quote: str | None = None  # null: the text between `/` and `:` of the symbol
+    leverage: Annotated[float, Field(ge=1)] | None = None  # linear: value over margin; null: 1
+    leverage_max: Annotated[float, Field(ge=1)] | None = None  # what the venue allows
+    margin: Literal["isolated", "cross"] | None = None  # linear; null: isolated
+    maintenance_ratio: Annotated[float, Field(gt=0, lt=1)] | None = None  # linear; null: 0.005
+    liquidation_ratio: Fraction | None = None  # linear: the venue's fee; null: none
 
 
 class Universe(Section):
@@ -279,6 +284,7 @@ class Execution(Section):
     """How orders are filled."""
 
     fill_on: Literal["next", "close"]
+    opposite_books: Literal["deny", "allow"] = "deny"  # allow: in backtests only
 
 
 class Costs(Section):
@@ -287,6 +293,9 @@ class Costs(Section):
     taker: Fraction
     maker: Annotated[float, Field(gt=-1, lt=1)]  # below 0: a rebate
     slippage_bps: Annotated[float, Field(ge=0, lt=10_000)]
+    funding_ratio: Annotated[float, Field(ge=-0.05, le=0.05)] = 0.0  # paid by longs each time …
+    funding_hours: Annotated[float, Field(gt=0, le=24)] = 8.0  # … so often
+    funding_files: dict[str, str] | None = None  # {SYMBOL: path} of rates, which win
 
 
 class Store(Section):

@@ -12,7 +12,8 @@ from engine.core.bar import close_due, extend
 from engine.core.block import Core
 from engine.core.command import obey
 from engine.core.exits import concerns, leave
-from engine.core.ledger import mark
+from engine.core.ledger import fund, mark
+from engine.core.margin import liquidate
 from engine.core.match import match
 from engine.core.records import Event, Failure, Kind
 from engine.core.signal import consider
@@ -34,19 +35,25 @@ def advance(core: Core, events: Sequence[Event], first: int, last: int, equity: 
 
         field of the state             written by
         account ts seq history         advance
-        account cash fees              ledger.post
-        account value equity           ledger.mark, ledger.post
+        account cash                   ledger.post, ledger.fund
+        account fees                   ledger.post
+        account value equity           ledger.mark, ledger.add_up, ledger.fund
+        account margin                 ledger.add_up
         account orders                 order.place, exits.reduce, match.again
         account killed, book paused    command.obey
         account failure failed_*       signal.fail, risk.decide
         book step                      signal.fail (-1)
         symbol price price_ts          ledger.mark
-        symbol position value          ledger.post, ledger.mark (value)
+        symbol position cost margin    ledger.add_up
+        symbol value                   ledger.add_up, ledger.mark
         series *                       bar.gather, bar.close_bar
         book out                       users' steps, advance.on_target, signal.consider (tag)
         book wish                      signal.consider
         book position entry … paid     ledger.post
+        book funding                   ledger.post, ledger.fund
         book stop take … due           protect (best: follow), exits (rung, roi)
+        book wins … lost               sizing.learn
+        volatilities                   sizing.measure
         book orders, working orders    order.place, order.cancel, match
         rule_view, intent              risk.decide (scratch for users' checks)
         log, signals … trades          log
@@ -65,6 +72,8 @@ def advance(core: Core, events: Sequence[Event], first: int, last: int, equity: 
             close_due(core, event.ts)
         elif event.kind == Kind.TARGET:
             on_target(core, event)
+        elif event.kind == Kind.FUNDING:
+            fund(core, event)
         else:
             obey(core, event)
         equity[i] = account.equity
@@ -86,6 +95,8 @@ def on_prices(core: Core, event: Event) -> None:
                 match(core, k, bar.ts, bar.open)
             if core.books[k].position != 0.0 and concerns(core, k, bar):
                 leave(core, k, bar)
+        if symbol.leverage > 0.0 and symbol.position != 0.0:
+            liquidate(core, s, bar)
     mark(core, s, bar.close)
     extend(core, s, event)
     if event.kind == Kind.TICK:

@@ -112,6 +112,7 @@ def _account(block: Words, portfolio: Portfolio) -> None:
     account["latency"] = portfolio.latency
     account["rejection"] = portfolio.rejection
     account["seed"] = portfolio.seed
+    account["opposite_books"] = portfolio.opposite_books
     account["stop_through"] = portfolio.stop_through
     account["seq"] = account["failed_rule"] = -1
 
@@ -126,7 +127,8 @@ def _symbols(block: Words, plan: Layout, series: list[tuple[int, int]]) -> None:
         row["tick"] = instrument.tick
         row["lot"] = instrument.lot
         row["notional_min"] = instrument.notional_min
-        row["contract_size"] = instrument.contract_size
+        for name in ("contract_size", "leverage", "isolated", "maintenance", "liquidation"):
+            row[name] = getattr(instrument, name)
 
 
 def _series(block: Words, plan: Layout, series: list[tuple[int, int]]) -> None:
@@ -148,7 +150,7 @@ def _series(block: Words, plan: Layout, series: list[tuple[int, int]]) -> None:
         row["span"], row["length"] = span, length
 
 
-def _volatilities(plan: Layout) -> list[tuple[int, int, int]]:
+def volatilities(plan: Layout) -> list[tuple[int, int, int]]:
     """Return (symbol, span, length) of each volatility that is measured, in the order of series."""
     instances = plan.portfolio.instances
     return sorted(
@@ -207,10 +209,10 @@ def _payable(portfolio: Portfolio, instance: Instance, ratio: float) -> float:
 def _log(books: int, rules: int) -> Words:
     """Return an empty log that holds the rows of at least one more event when `rows_max` is hit.
 
-    At most a book sees all its orders end, leaves on each rung and what is left, and decides on
-    two bars.
+    At most a book sees all its orders rejected and placed again, leaves on each rung and what is
+    left, is liquidated with what waits, and decides on two bars.
     """
-    margin = books * (ORDERS_PER_BOOK + 2 * RUNGS_MAX + 16 + 2 * rules)
+    margin = books * (3 * ORDERS_PER_BOOK + 2 * RUNGS_MAX + 16 + 2 * rules)
     rows = LOG_ROWS + margin
     log = allocate({"log": 1} | {name: rows for name in LOGS if name != "log"})
     np.copyto(table_of(log, "log")["rows_max"], LOG_ROWS)

@@ -26,6 +26,7 @@ from engine.core.records import (
     Log,
     Order,
     OrderRow,
+    PostingRow,
     Roi,
     RuleRow,
     Rung,
@@ -62,6 +63,7 @@ class Core:
     denials: Sequence[DenialRow]
     orders: Sequence[OrderRow]
     fills: Sequence[FillRow]
+    postings: Sequence[PostingRow]
     trades: Sequence[TradeRow]
 
     def __init__(self, block: Words, log: Words, functions: Sequence[Callable[..., Any]]) -> None:
@@ -102,7 +104,7 @@ def _tables() -> dict[str, tuple[type[Record], bool]]:
 
 
 TABLES = _tables()
-LOGS = ("log", "signals", "decisions", "denials", "orders", "fills", "trades")
+LOGS = ("log", "signals", "decisions", "denials", "orders", "fills", "postings", "trades")
 PLACES = {name: 2 * i for i, name in enumerate(TABLES)}
 
 

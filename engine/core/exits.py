@@ -9,6 +9,7 @@ import math
 from engine.core.block import Core
 from engine.core.fill import execute
 from engine.core.log import log_order
+from engine.core.margin import liquidation_price
 from engine.core.protect import follow, nearer, roi_due, roi_price, rung_price
 from engine.core.records import Bar, Reason, Status
 
@@ -25,11 +26,14 @@ def leave(core: Core, k: int, bar: Bar) -> None:
     The open is first: what it reaches is left there, and it moves the stops that follow. Then the
     stop, at its price; then the targets, the nearest first, each at its price. The best price of
     the bar moves stops for later events alone: the worst one may have come after it, or before.
+    What the venue liquidates before that (`margin.liquidate`) is left to it.
     """
     book = core.books[k]
     side = 1.0 if book.position > 0.0 else -1.0
     best = bar.high if side > 0.0 else bar.low
     worst = bar.low if side > 0.0 else bar.high
+    if is_lost(core, k, bar.open, 0.0):
+        return
     while bar.ts >= roi_due(core, k):
         book.roi += 1
     follow(core, k, bar.open)
@@ -39,7 +43,7 @@ def leave(core: Core, k: int, bar: Bar) -> None:
         reduce(core, k, bar.ts, book.position, bar.open, Reason.TIME_STOP)
     else:
         take_profits(core, k, bar.ts, bar.open, True)
-    if book.position == 0.0:
+    if book.position == 0.0 or is_lost(core, k, worst, book.stop):
         return
     if book.stop > 0.0 and side * worst <= side * book.stop:
         price = worst if core.account.stop_through != 0 else book.stop
@@ -48,6 +52,17 @@ def leave(core: Core, k: int, bar: Bar) -> None:
     take_profits(core, k, bar.ts, best, False)
     if book.position != 0.0:
         follow(core, k, best)
+
+
+def is_lost(core: Core, k: int, price: float, stop: float) -> bool:
+    """Return whether the venue liquidates the perpetual of book `k` at a price, before its stop."""
+    book, s = core.books[k], core.books[k].symbol
+    symbol = core.symbols[s]
+    if symbol.leverage == 0.0 or symbol.position * book.position <= 0.0:
+        return False
+    side = 1.0 if book.position > 0.0 else -1.0
+    end = liquidation_price(core, s)
+    return side * price <= side * end and (stop == 0.0 or side * stop < side * end)
 
 
 def take_profits(core: Core, k: int, ts: int, reached: float, is_open: bool) -> None:
@@ -82,7 +97,8 @@ def rung_quantity(core: Core, k: int) -> float:
     """
     book = core.books[k]
     share, lot = core.rungs[book.rung_first + book.rung].share, core.symbols[book.symbol].lot
-    quantity = min(share * book.bought, abs(book.position))
+    entered = book.bought if book.position > 0.0 else book.sold
+    quantity = min(share * entered, abs(book.position))
     if lot > 0.0 and share < 1.0:
         quantity = math.floor(quantity / lot + 1e-9) * lot
     return quantity if book.position > 0.0 else -quantity
@@ -93,4 +109,4 @@ def reduce(core: Core, k: int, ts: int, quantity: float, price: float, reason: i
     account = core.account
     account.orders += 1
     log_order(core, k, account.orders, Status.PLACED, -quantity, price, reason)
-    execute(core, k, account.orders, -quantity, ts, price, reason)
+    execute(core, k, account.orders, -quantity, 1, ts, price, reason)

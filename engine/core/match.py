@@ -25,11 +25,12 @@ def match(core: Core, k: int, ts: int, price: float) -> None:
         if not stays and is_rejected(core, order.id):
             quantity = order.quantity
             log_order(core, k, order.id, Status.REFUSED, quantity, price, Reason.REJECTED)
-            stays = quantity < 0.0 < book.position
+            stays = order.reduces != 0 and book.position != 0.0
             if stays:
                 again(core, k, first + q, price)
         elif not stays:
-            execute(core, k, order.id, order.quantity, ts, price, order.reason)
+            quantity, reduces = order.quantity, order.reduces
+            execute(core, k, order.id, quantity, reduces, ts, price, order.reason)
         if stays:
             if left < q:
                 move(core, first + q, first + left)

@@ -1,12 +1,12 @@
 """Places orders and keeps the working ones of each book, oldest first."""
 
 from engine.core.block import Core
-from engine.core.fill import execute
+from engine.core.fill import cut, execute
 from engine.core.log import log_order
 from engine.core.records import ORDERS_PER_BOOK, FillOn, Reason, Status
 
 
-def place(core: Core, k: int, quantity: float, reason: int) -> None:
+def place(core: Core, k: int, quantity: float, reduces: int, reason: int) -> None:
     """Place a market order of book `k` for the next event of its symbol after the latency.
 
     Where its rows are full, the newest of them reduces, as does this one: one order does for both.
@@ -22,13 +22,14 @@ def place(core: Core, k: int, quantity: float, reason: int) -> None:
     account.orders += 1
     log_order(core, k, account.orders, Status.PLACED, quantity, price, reason)
     if account.fill_on == FillOn.CLOSE:
-        execute(core, k, account.orders, quantity, account.ts, price, reason)
+        execute(core, k, account.orders, quantity, reduces, account.ts, price, reason)
         return
     order = core.working[k * ORDERS_PER_BOOK + book.orders]
     order.id = account.orders
     order.seq = account.seq
     order.ts = account.ts + account.latency
     order.quantity = quantity
+    order.reduces = reduces
     order.reason = reason
     book.orders += 1
 
@@ -40,7 +41,7 @@ def cancel(core: Core, k: int, with_exits: bool, reason: int) -> None:
     left = 0
     for q in range(book.orders):
         order = core.working[first + q]
-        if order.quantity > 0.0 or with_exits:
+        if order.reduces == 0 or with_exits:
             price = core.symbols[book.symbol].price
             log_order(core, k, order.id, Status.CANCELED, order.quantity, price, reason)
         else:
@@ -56,16 +57,18 @@ def move(core: Core, source: int, target: int) -> None:
     copy.seq = order.seq
     copy.ts = order.ts
     copy.quantity = order.quantity
+    copy.reduces = order.reduces
     copy.reason = order.reason
 
 
 def held_after(core: Core, k: int) -> float:
     """Return the position of book `k` once its working orders are filled.
 
-    Like fills, it never goes below zero: an exit may wait for a position that a stop has closed.
+    Like fills, an exit never crosses zero: it may wait for a position that a stop has closed.
     """
     book = core.books[k]
     position = book.position
     for q in range(book.orders):
-        position = max(position + core.working[k * ORDERS_PER_BOOK + q].quantity, 0.0)
+        order = core.working[k * ORDERS_PER_BOOK + q]
+        position += order.quantity if order.reduces == 0 else cut(order.quantity, position)
     return position

@@ -22,13 +22,21 @@ def parse_timeframe(text: str) -> int:
 
 @dataclass(frozen=True)
 class Instrument:
-    """A symbol and its grid; 0.0 means that prices or quantities are not rounded."""
+    """A symbol and its grid; 0.0 means that prices or quantities are not rounded.
+
+    A linear perpetual has a `leverage`, which is 0.0 for spot. `maintenance` and `liquidation` are
+    fractions of a position's value: the least margin, and the fee where it is gone.
+    """
 
     symbol: str
     tick: float = 0.0
     lot: float = 0.0
     notional_min: float = 0.0
     contract_size: float = 1.0
+    leverage: float = 0.0
+    isolated: bool = True
+    maintenance: float = 0.0
+    liquidation: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,7 @@ class Portfolio:
     latency: int = 0
     rejection: float = 0.0
     seed: int = 0
+    opposite_books: bool = False
     stop_through: bool = False
 
     @property

@@ -23,6 +23,7 @@ class Kind(enum.IntEnum):
     FLATTEN = 8  # close and pause
     KILL = 9  # flatten all, and open nothing until REARM
     REARM = 10
+    FUNDING = 11  # holders of a perpetual pay each other: open = rate, paid by longs where above 0
 
 
 class Reason(enum.IntEnum):
@@ -43,15 +44,18 @@ class Reason(enum.IntEnum):
     COMMAND = 12
     REJECTED = 13
     NO_PRICE = 14
-    TRAILING = 15
-    BREAK_EVEN = 16
-    ROI = 17
-    TIME_STOP = 18
-    OPPOSITE_SIGNAL = 19
-    STOP_WRONG_SIDE = 20
-    TAKE_WRONG_SIDE = 21
-    NO_STOP = 22
-    NO_VOLATILITY = 23
+    OPPOSITE_BOOK = 15
+    LIQUIDATION = 16
+    FUNDING = 17
+    TRAILING = 18
+    BREAK_EVEN = 19
+    ROI = 20
+    TIME_STOP = 21
+    OPPOSITE_SIGNAL = 22
+    STOP_WRONG_SIDE = 23
+    TAKE_WRONG_SIDE = 24
+    NO_STOP = 25
+    NO_VOLATILITY = 26
     RULE = 100
 
 
@@ -133,8 +137,9 @@ class Account(Record):
     seq: int  # of the present event
     history: int  # 1 while the present event is history
     cash: float
-    value: float  # of all positions at the last prices
+    value: float  # of all positions at the last prices: what spot would bring, what others gained
     equity: float  # cash + value
+    margin: float  # of the cash, what holds perpetuals open
     fees: float  # paid so far
     orders: int  # placed so far: the last order id
     taker: float  # fee of a market order, as a fraction
@@ -143,6 +148,7 @@ class Account(Record):
     latency: int  # ms from a decision to the earliest fill
     rejection: float  # share of orders that the simulated venue rejects …
     seed: int  # … and what decides which
+    opposite_books: int  # 1: books of one symbol may hold against each other
     killed: int  # 1: nothing is opened
     stop_through: int  # 1: a stop inside a bar fills at the bar's worst price
     isolate: int  # 1: an instance that fails is left out; 0: `advance` stops
@@ -162,10 +168,16 @@ class Symbol(Record):
     lot: float  # quantity step, 0.0 where quantities are not rounded
     notional_min: float
     contract_size: float
+    leverage: float  # of a perpetual: its value over the margin that opens it; 0.0 for spot
+    isolated: int  # 1: a position can lose its own margin and no more
+    maintenance: float  # value x this is the least margin, below which the venue closes …
+    liquidation: float  # … for this fee, as a fraction of the value
     price: float  # last, 0.0 before the first event
     price_ts: int
     position: float  # sum of the books
-    value: float  # position at the last price
+    cost: float  # of a perpetual: sum of position x entry, which its value is counted from
+    margin: float  # sum of the books
+    value: float  # position at the last price, less cost
 
 
 class Series(Record):
@@ -256,8 +268,9 @@ class Book(Record):
     roi_end: int
     wish: Wish  # what the strategy last asked for
     out: Out  # what it asks for now
-    position: float
+    position: float  # negative: short
     entry: float  # average price of the position
+    margin: float  # that holds it open, 0.0 for spot
     stop: float  # live prices, 0.0 for none
     take: float
     stop_reason: int  # Reason: which of the exits has set the stop
@@ -272,11 +285,12 @@ class Book(Record):
     orders: int  # how many of the book's order rows are working
     opened_at: int  # of the present round trip: bar or tick time of its first fill
     opened_seq: int
-    bought: float  # quantity entered so far in the present round trip
-    spent: float  # quantity entered x price
-    sold: float  # quantity left so far
-    earned: float  # quantity left x price
+    bought: float  # quantity bought so far in the present round trip
+    spent: float  # the same x price
+    sold: float
+    earned: float
     paid: float  # fees of the round trip
+    funding: float  # received in the round trip, negative where paid
     opened_equity: float
     wins: int  # closed round trips, and the sums of their profits per money entered
     losses: int
@@ -299,6 +313,7 @@ class Order(Record):
     seq: int  # of the event that caused it
     ts: int  # the earliest time it can be filled
     quantity: float
+    reduces: int  # 1: it can only bring the position closer to zero
     reason: int  # Reason
 
 
@@ -342,6 +357,7 @@ class Log(Record):
     denials: int
     orders: int
     fills: int
+    postings: int
     trades: int
     rows: int  # of all logs together
     rows_max: int  # `advance` returns before an event when more are in use
@@ -405,8 +421,19 @@ class FillRow(Record):
     quantity: float
     price: float
     fee: float
+    paid: float  # what the account's cash lost by it: the fee, and what was bought or lost
     position: float  # of the book, afterwards
     cash: float  # afterwards
+    reason: int  # Reason
+
+
+class PostingRow(Record):
+    """Money that moved without a fill."""
+
+    ts: int
+    seq: int
+    book: int
+    amount: float  # received by the account, negative where paid
     reason: int  # Reason
 
 
@@ -418,10 +445,11 @@ class TradeRow(Record):
     opened_seq: int
     seq: int
     book: int
-    quantity: float  # entered
+    quantity: float  # entered, negative for a short
     entry: float  # average prices
     exit: float
     fees: float
-    profit: float  # net of fees
+    funding: float  # received, negative where paid
+    profit: float  # net of fees and funding
     equity: float  # of the account at the entry
     reason: int  # Reason of the last exit

@@ -110,17 +110,18 @@ def by_kelly(core: Core, k: int) -> float:
     return min(max(book.aim * fraction, book.ratio_min), book.ratio_max)
 
 
-def learn(core: Core, k: int) -> None:
+def learn(core: Core, k: int, was_long: bool) -> None:
     """Take note of the round trip that book `k` has just closed: its profit per money entered."""
     book = core.books[k]
     size = core.symbols[book.symbol].contract_size
-    profit = (book.earned - book.spent) * size - book.paid
+    entered = (book.spent if was_long else book.earned) * size
+    profit = (book.earned - book.spent) * size - book.paid + book.funding
     if profit > 0.0:
         book.wins += 1
-        book.won += profit / (book.spent * size)
+        book.won += profit / entered
     else:
         book.losses += 1
-        book.lost -= profit / (book.spent * size)
+        book.lost -= profit / entered
 
 
 def measure(core: Core, v: int, bar: Bar) -> None:

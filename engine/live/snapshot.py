@@ -48,8 +48,7 @@ def sections(plan: Layout) -> dict[str, Any]:
             for row in table_of(block, "series")
         ],
         "volatilities": [
-            [plan.portfolio.symbols[symbol], *measured]
-            for symbol, *measured in volatilities(plan)
+            [plan.portfolio.symbols[symbol], *measured] for symbol, *measured in volatilities(plan)
         ],
         "rules": [[name, *_part_key(rule)] for name, rule in plan.portfolio.rules],
         "words": [part.StateRecord.words for part in plan.parts],
