@@ -18,7 +18,7 @@ from engine.core.block import LOGS, PLACES, TABLES, Core, Words, table_of
 from engine.core.compile.declare import Part
 from engine.core.machine import Machine, Rows
 from engine.core.protect import protect
-from engine.core.records import ORDERS_PER_BOOK
+from engine.core.records import ORDERS_PER_BOOK, Kind
 from engine.errors import ConfigError
 
 _KNOWN = ("wish", "out")  # of a book: what its strategy has asked for
@@ -213,6 +213,32 @@ def restore_ledger(
     if problems:
         raise ConfigError(*problems)
     value_books(block)
+
+
+def restore_best(former: Former, since: Iterable[Rows], plan: Layout, block: Words) -> None:
+    """Put the best price of each position that is held into a block: stops follow it.
+
+    The store has it as of the position's last order, the snapshot as of its own last event; `since`
+    are the events that came after that.
+    """
+    before = {
+        tuple(key[:2]): book
+        for key, book in zip(former.sections["books"], former.table("books"), strict=True)
+    }
+    for k, place in enumerate(plan.books):
+        instance, symbol = plan.book(k)
+        book, old = _row(block, "books", k), before.get((instance.name, symbol))
+        if book["position"] == 0.0 or book["best"] == 0.0:
+            continue
+        side = 1.0 if book["position"] > 0.0 else -1.0
+        prices = [float(book["best"])]
+        if old is not None and old["opened_seq"] == book["opened_seq"] and old["best"] > 0.0:
+            prices.append(float(old["best"]))
+        for events in since:
+            seen = (events["symbol"] == place.symbol) & (events["seq"] >= book["opened_seq"])
+            seen &= events["kind"] <= Kind.TICK
+            prices += events["bar"]["high" if side > 0.0 else "low"][seen].tolist()
+        book["best"] = max(prices, key=lambda price: side * price)
 
 
 def value_books(block: Words) -> None:
