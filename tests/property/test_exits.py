@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -97,20 +96,3 @@ def test_drawn_markets_take_every_exit() -> None:
     draw()
     assert taken.issuperset(LEAVES)
     assert {Reason.OPPOSITE_SIGNAL, Reason.NO_STOP, Reason.NO_VOLATILITY} <= denied
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(portfolios(is_spot=True), seeds)
-def test_partial_exits_add_up_to_their_trade(plan: Portfolio, seed: int) -> None:
-    done = isolated(Compiled, plan, dense(seed))
-    fills, trades = done.logs["fills"], done.logs["trades"]
-    for trade in trades:
-        place = done.machine.plan.books[trade["book"]]
-        size = plan.instruments[place.symbol].contract_size
-        mine = fills[(fills["book"] == trade["book"]) & (fills["seq"] >= trade["opened_seq"])]
-        mine = mine[mine["seq"] <= trade["seq"]]
-        spent = (mine["quantity"] * mine["price"]).sum() * size
-        if trade["opened_seq"] < trade["seq"] and mine["position"][-1] == 0.0:
-            assert trade["profit"] == pytest.approx(
-                -spent - mine["fee"].sum(), rel=1e-6, abs=1e-6 * abs(spent) + 1e-6
-            )
