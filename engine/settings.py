@@ -10,8 +10,9 @@ from typing import Any, get_type_hints
 
 from engine.compose import MANY, Composed, config_hash, maps, masked_yaml
 from engine.core import portfolio
+from engine.core.compile.check import writes
 from engine.core.portfolio import Portfolio, parse_timeframe
-from engine.core.records import FillOn, Sizing
+from engine.core.records import FillOn
 from engine.errors import ConfigError, did_you_mean
 from engine.faults import Faults, unknown
 from engine.origins import Place
@@ -20,9 +21,7 @@ from engine.secret import Secret
 from engine.sections import (
     Account,
     Common,
-    Equity,
     Exits,
-    Fixed,
     Instance,
     Instrument,
     Section,
@@ -143,6 +142,9 @@ def _crossed(found: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
             yield from _spanned(found["feed"].timeframe, instance.timeframe, place)
         if universe and found["feed"]:
             yield from _watched(universe, found["feed"].timeframe, name, instance)
+        sizing = instance.sizing or found.get("sizing")
+        if sizing and sizing.kind == "risk":
+            yield from _stopped(instance, ("strategy", name, "exits", "stop_loss"))
 
 
 def _symbols(universe: Universe) -> Iterator[tuple[Place, str]]:
@@ -274,6 +276,20 @@ def _span(timeframe: str) -> int:
         return 0
 
 
+def _stopped(instance: Instance, place: Place) -> Iterator[tuple[Place, str]]:
+    kind = type(instance.strategy)
+    may_stop = kind.on == "target" or writes(kind, "stop")  # rows of targets have a stop too
+    if not may_stop and not (instance.exits or Exits()).has_stop:
+        yield (
+            place,
+            (
+                f"must be set where sizing.kind is risk, was not, and {kind.__name__} sets no"
+                " out.stop: the size follows from the distance of the stop. Set it, or choose"
+                " another sizing."
+            ),
+        )
+
+
 # ── what the core trades ──────────────────────────────────────────────────────────────────────
 
 
@@ -329,10 +345,6 @@ def _instance(settings: Settings, name: str) -> portfolio.Instance:
         declared.strategy,
         symbols=declared.symbols or settings.universe.symbols,
         span=parse_timeframe(declared.timeframe or settings.feed.timeframe),
-        sizing=Sizing[sizing.kind.upper()],
-        quantity=sizing.quantity if isinstance(sizing, Fixed) else 0.0,
-        ratio=sizing.ratio if isinstance(sizing, Equity) else 0.0,
-        reserve_ratio=sizing.reserve_ratio if isinstance(sizing, Equity) else 0.0,
-        stop_loss=exits.stop_loss or 0.0,
-        take_profit=exits.take_profit or 0.0,
+        **sizing.terms(),
+        **exits.terms(),
     )

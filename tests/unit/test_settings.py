@@ -29,7 +29,10 @@ from engine.venues.simulated import Simulated
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "conf").glob("*/*.yaml"))
 PARTS = [file for file in FILES if file.parent.name in ("strategy", "risk")]
-NEEDED = {"feed=journal": ["feed.run=any"]}  # by an option, beside its choice
+NEEDED = {  # by an option, beside its choice
+    "feed=journal": ["feed.run=any"],
+    "sizing=risk": ["strategy.ema_cross.exits.stop_loss=0.01"],
+}
 QUOTED = ("cash", "notional_min", "notional_max", "start", "end")  # money and times
 
 COMMAND = [

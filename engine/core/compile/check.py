@@ -52,6 +52,26 @@ def check(part: type[Part]) -> None:
         raise ConfigError(*problems)
 
 
+def writes(part: type[Part], field: str) -> bool:
+    """Return whether a strategy may set a field of `out`, as far as its text tells.
+
+    One that does not: neither `step` nor what it calls has an assignment to that field.
+    """
+    if not part.compiled:
+        return True
+    for function in (part.function(), *_helpers(part.function())):
+        tree = _tree(function)
+        nodes = ast.walk(tree) if tree else ()
+        if tree is None or any(
+            isinstance(node, ast.Attribute)
+            and node.attr == field
+            and isinstance(node.ctx, ast.Store)
+            for node in nodes
+        ):
+            return True
+    return False
+
+
 def _tree(function: Any) -> ast.FunctionDef | None:
     """Return the parsed definition with the file's own line numbers, or None without a source."""
     try:
