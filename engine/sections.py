@@ -281,9 +281,14 @@ class Exits(Section):
 
 
 class Execution(Section):
-    """How orders are filled."""
+    """How orders are made and filled; exits are always market orders."""
 
     fill_on: Literal["next", "close"]
+    order: Literal["market", "limit"] = "market"  # of openings
+    limit_offset_bps: Annotated[float, Field(ge=0, lt=10_000)] = 0.0  # better than the last price
+    good_for_seconds: Annotated[float, Field(ge=0)] | None = None  # null: until canceled; 0: once
+    post_only: bool = False  # a limit order that would take is canceled
+    queue_share: Annotated[float, Field(ge=0, le=1)] = 1.0  # of the volume, at a price just touched
     opposite_books: Literal["deny", "allow"] = "deny"  # allow: in backtests only
 
 
@@ -293,6 +298,9 @@ class Costs(Section):
     taker: Fraction
     maker: Annotated[float, Field(gt=-1, lt=1)]  # below 0: a rebate
     slippage_bps: Annotated[float, Field(ge=0, lt=10_000)]
+    spread_bps: Annotated[float, Field(ge=0, lt=10_000)] = 0.0  # whoever takes pays half
+    impact_bps: Annotated[float, Field(ge=0, lt=10_000)] = 0.0  # at an order as large as the volume
+    volume_share_max: Annotated[float, Field(ge=0, le=1)] = 0.0  # that orders can fill; 0: no bound
     funding_ratio: Annotated[float, Field(ge=-0.05, le=0.05)] = 0.0  # paid by longs each time …
     funding_hours: Annotated[float, Field(gt=0, le=24)] = 8.0  # … so often
     funding_files: dict[str, str] | None = None  # {SYMBOL: path} of rates, which win

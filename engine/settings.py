@@ -10,7 +10,6 @@ from typing import Any, get_type_hints
 
 from engine.compose import MANY, Composed, config_hash, maps, masked_yaml
 from engine.core import portfolio
-from engine.core.compile.check import writes
 from engine.core.portfolio import Portfolio, parse_timeframe
 from engine.core.records import FillOn
 from engine.errors import ConfigError, did_you_mean
@@ -241,8 +240,11 @@ def _spanned(base: str, instance: Instance, place: Place) -> Iterator[tuple[Plac
 
 def _stopped(instance: Instance, place: Place) -> Iterator[tuple[Place, str]]:
     kind = type(instance.strategy)
-    may_stop = kind.on == "target" or writes(kind, "stop")  # rows of targets have a stop too
-    if not may_stop and not (instance.exits or Exits()).has_stop:
+    if (instance.exits or Exits()).has_stop or kind.on == "target":  # rows have a stop too
+        return
+    from engine.core.compile.check import writes  # brings the compiler along
+
+    if not writes(kind, "stop"):
         yield (
             place,
             (
@@ -258,19 +260,28 @@ def _stopped(instance: Instance, place: Place) -> Iterator[tuple[Place, str]]:
 
 def build(settings: Settings) -> Portfolio:
     """Return the portfolio that validated settings declare."""
-    universe, costs = settings.universe, settings.costs
+    universe, costs, execution = settings.universe, settings.costs, settings.execution
+    lives = execution.good_for_seconds
     return Portfolio(
         instruments=tuple(_instrument(universe, symbol) for symbol in universe.symbols),
         instances=tuple(_instance(settings, name) for name in settings.strategy),
         rules=tuple(settings.risk.items()),
         cash=settings.account.cash,
         taker=costs.taker,
-        slippage=costs.slippage_bps / 10_000,
-        fill_on=FillOn[settings.execution.fill_on.upper()],
+        maker=costs.maker,
+        slippage=(costs.slippage_bps + costs.spread_bps / 2.0) / 10_000,
+        impact=costs.impact_bps / 10_000,
+        share_max=costs.volume_share_max,
+        queue_share=execution.queue_share,
+        by_limit=execution.order == "limit",
+        offset=execution.limit_offset_bps / 10_000,
+        post_only=execution.post_only,
+        good_for=-1 if lives is None else round(lives * 1_000),
+        fill_on=FillOn[execution.fill_on.upper()],
         latency=settings.venue.latency_ms,
         rejection=settings.venue.rejection_ratio,
         seed=settings.venue.seed,
-        opposite_books=settings.execution.opposite_books == "allow",
+        opposite_books=execution.opposite_books == "allow",
     )
 
 

@@ -18,6 +18,9 @@ REASONS = {  # why something was ordered, denied or refused
     "command": mark("command"),
     "rejected": mark("rejected by the venue"),
     "no_price": mark("no price yet"),
+    "expired": mark("expired"),
+    "post_only": mark("would have taken"),
+    "no_volume": mark("no volume left"),
     "opposite_book": mark("another strategy holds the opposite"),
     "liquidation": mark("liquidation"),
     "funding": mark("funding"),
@@ -46,6 +49,7 @@ REASONS = {  # why something was ordered, denied or refused
 STATUSES = {  # of orders, of answers, of a command that waits
     "placed": mark("placed"),
     "filled": mark("filled"),
+    "partial": mark("partly filled"),
     "refused": mark("refused"),
     "canceled": mark("canceled"),
     "done": mark("done"),

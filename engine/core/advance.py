@@ -5,6 +5,7 @@ Pure: no clock, no input or output, no randomness. Only + - x / and comparisons 
 result is the same to the last bit compiled, interpreted, in one batch and one event at a time.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,12 +47,14 @@ def advance(core: Core, events: Sequence[Event], first: int, last: int, equity: 
         symbol price price_ts          ledger.mark
         symbol position cost margin    ledger.add_up
         symbol value                   ledger.add_up, ledger.mark
+        symbol volume room             advance.on_prices, fill.execute (room)
         series *                       bar.gather, bar.close_bar
         book out                       users' steps, advance.on_target, signal.consider (tag)
         book wish                      signal.consider
         book position entry … paid     ledger.post
         book funding                   ledger.post, ledger.fund
         book stop take … due           protect (best: follow), exits (rung, roi)
+        book inside                    match.rest
         book wins … lost               sizing.learn
         volatilities                   sizing.measure
         book orders, working orders    order.place, order.cancel, match
@@ -90,9 +93,13 @@ def on_prices(core: Core, event: Event) -> None:
     s, bar = event.symbol, event.bar
     symbol = core.symbols[s]
     if core.account.history == 0:
+        if core.account.is_bounded != 0:
+            symbol.volume = bar.volume
+            share = core.account.share_max
+            symbol.room = bar.volume * share if share > 0.0 else math.inf
         for k in range(symbol.book_first, symbol.book_end):
             if core.books[k].orders > 0:
-                match(core, k, bar.ts, bar.open)
+                match(core, k, bar)
             if core.books[k].position != 0.0 and concerns(core, k, bar):
                 leave(core, k, bar)
         if symbol.leverage > 0.0 and symbol.position != 0.0:

@@ -106,8 +106,13 @@ def _lay_users(block: Words, offset: int, users: list[Part]) -> Iterator[tuple[i
 def _account(block: Words, portfolio: Portfolio) -> None:
     account = table_of(block, "account")
     account["cash"] = account["equity"] = portfolio.cash
-    account["taker"] = portfolio.taker
-    account["slippage"] = portfolio.slippage
+    for name in ("taker", "maker", "slippage", "impact", "share_max", "queue_share", "by_limit"):
+        account[name] = getattr(portfolio, name)
+    for name in ("offset", "post_only", "good_for"):
+        account[name] = getattr(portfolio, name)
+    account["is_bounded"] = (
+        portfolio.share_max > 0.0 or portfolio.impact > 0.0 or portfolio.queue_share < 1.0
+    )
     account["fill_on"] = portfolio.fill_on
     account["latency"] = portfolio.latency
     account["rejection"] = portfolio.rejection

@@ -38,7 +38,8 @@ def liquidate(core: Core, s: int, bar: Bar) -> None:
                 lost = (book.entry - price) * book.position * symbol.contract_size
                 fee = min(fee, max(book.margin - lost, 0.0))
             log_order(core, k, order, Status.PLACED, quantity, price, Reason.LIQUIDATION)
-            settle(core, k, order, quantity, bar.ts, price, fee, Reason.LIQUIDATION)
+            status, reason = Status.FILLED, Reason.LIQUIDATION
+            settle(core, k, order, status, quantity, bar.ts, price, fee, reason)
 
 
 def liquidation_price(core: Core, s: int) -> float:

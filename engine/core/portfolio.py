@@ -77,7 +77,12 @@ class Instance:
 
 @dataclass(frozen=True)
 class Portfolio:
-    """All instances on one account; `taker` and `slippage` are fractions of the traded value.
+    """All instances on one account; fees and `slippage` are fractions of the traded value.
+
+    Slippage grows by `impact` x the root of the order's share in the bar's volume, of which no more
+    than `share_max` can be filled (0.0: no bound), `queue_share` where a limit order is only
+    touched. `by_limit` makes openings limit orders, `offset` (a fraction) better than the price,
+    which live `good_for` ms (-1: for ever) and, where `post_only`, never take.
 
     The simulated venue fills an order `latency` ms after its decision at the earliest, and rejects
     a share `rejection` of them, drawn from `seed`. `stop_through` is the pessimist's market: a stop
@@ -89,7 +94,15 @@ class Portfolio:
     rules: tuple[tuple[str, Rule], ...]
     cash: float
     taker: float = 0.0
+    maker: float = 0.0
     slippage: float = 0.0
+    impact: float = 0.0
+    share_max: float = 0.0
+    queue_share: float = 1.0
+    by_limit: bool = False
+    offset: float = 0.0
+    post_only: bool = False
+    good_for: int = -1
     fill_on: FillOn = FillOn.NEXT
     latency: int = 0
     rejection: float = 0.0

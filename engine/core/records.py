@@ -47,15 +47,18 @@ class Reason(enum.IntEnum):
     OPPOSITE_BOOK = 15
     LIQUIDATION = 16
     FUNDING = 17
-    TRAILING = 18
-    BREAK_EVEN = 19
-    ROI = 20
-    TIME_STOP = 21
-    OPPOSITE_SIGNAL = 22
-    STOP_WRONG_SIDE = 23
-    TAKE_WRONG_SIDE = 24
-    NO_STOP = 25
-    NO_VOLATILITY = 26
+    EXPIRED = 18
+    POST_ONLY = 19
+    NO_VOLUME = 20
+    TRAILING = 21
+    BREAK_EVEN = 22
+    ROI = 23
+    TIME_STOP = 24
+    OPPOSITE_SIGNAL = 25
+    STOP_WRONG_SIDE = 26
+    TAKE_WRONG_SIDE = 27
+    NO_STOP = 28
+    NO_VOLATILITY = 29
     RULE = 100
 
 
@@ -66,6 +69,7 @@ class Status(enum.IntEnum):
     FILLED = 2
     REFUSED = 3
     CANCELED = 4
+    PARTIAL = 5  # some of it was filled, the rest waits
 
 
 class Failure(enum.IntEnum):
@@ -142,8 +146,17 @@ class Account(Record):
     margin: float  # of the cash, what holds perpetuals open
     fees: float  # paid so far
     orders: int  # placed so far: the last order id
-    taker: float  # fee of a market order, as a fraction
-    slippage: float  # of a market order, as a fraction of the price
+    taker: float  # fee of an order that takes, as a fraction …
+    maker: float  # … and of one that rests until the price comes to it
+    slippage: float  # of an order that takes, as a fraction of the price …
+    impact: float  # … and as much more, where it is as large as the bar's volume
+    is_bounded: int  # 1: fills depend on the volume
+    share_max: float  # of a bar's volume that orders can fill, 0.0 for no bound
+    queue_share: float  # of a bar's volume that an order gets whose price is only touched
+    by_limit: int  # 1: openings are limit orders …
+    offset: float  # … so far below the price, above it for shorts, as a fraction
+    post_only: int  # 1: a limit order that would take is canceled
+    good_for: int  # ms after which a limit order expires, -1 for never
     fill_on: int  # FillOn
     latency: int  # ms from a decision to the earliest fill
     rejection: float  # share of orders that the simulated venue rejects …
@@ -174,6 +187,8 @@ class Symbol(Record):
     liquidation: float  # … for this fee, as a fraction of the value
     price: float  # last, 0.0 before the first event
     price_ts: int
+    volume: float  # of the present event, where fills depend on it …
+    room: float  # … and how much of it can still be filled
     position: float  # sum of the books
     cost: float  # of a perpetual: sum of position x entry, which its value is counted from
     margin: float  # sum of the books
@@ -282,6 +297,7 @@ class Book(Record):
     floor: float  # nothing happens to the position while prices stay above it …
     ceiling: float  # … and below this …
     due: int  # … before this time
+    inside: int  # seq of the event inside which a limit order entered, not at its open
     orders: int  # how many of the book's order rows are working
     opened_at: int  # of the present round trip: bar or tick time of its first fill
     opened_seq: int
@@ -307,12 +323,15 @@ class RuleRow(Record):
 
 
 class Order(Record):
-    """A market order that waits for its event."""
+    """An order that waits for its event, or for its price."""
 
     id: int
     seq: int  # of the event that caused it
     ts: int  # the earliest time it can be filled
-    quantity: float
+    quantity: float  # that is not filled yet
+    limit: float  # worst price, 0.0 for a market order
+    expires: int  # time from which on it is canceled, 0 for never
+    rests: int  # 1: an event has passed it by, so that it waits in the book
     reduces: int  # 1: it can only bring the position closer to zero
     reason: int  # Reason
 

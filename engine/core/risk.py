@@ -2,7 +2,7 @@
 
 from engine.core.block import Core, call
 from engine.core.log import log_decision, log_denial
-from engine.core.order import held_after, place
+from engine.core.order import cancel, held_after, place
 from engine.core.records import OPENINGS_PER_BOOK, Failure, Reason
 from engine.core.sizing import sized, unsized
 
@@ -13,6 +13,8 @@ def decide(core: Core, k: int) -> None:
     Only openings can be denied: risk never stands between a position and its exit.
     """
     book, symbol = core.books[k], core.symbols[core.books[k].symbol]
+    if core.account.by_limit != 0:
+        cancel(core, k, False, Reason.SIGNAL)  # what still rests was another wish
     if is_ignored(core, k):
         log_denial(core, k, Reason.OPPOSITE_SIGNAL, book.wish.target, 0.0)
         log_decision(core, k, 0, 0.0, 1)
