@@ -3,6 +3,7 @@ ones. Through `step` alone that cannot happen; through ordinary Python and files
 """
 
 import copy
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ import numpy as np
 from engine.clock import utc
 from engine.core.assemble import layout
 from engine.core.machine import Compiled, Rows
-from engine.core.portfolio import Instance, Portfolio
+from engine.core.portfolio import Instance, Instrument, Portfolio
 from engine.errors import CheckFailed
 from engine.feeds.generated import generate
 from engine.feeds.tape import interleave
@@ -31,11 +32,13 @@ def check(portfolio: Portfolio) -> None:
 def _differences(portfolio: Portfolio, instance: Instance) -> Iterator[str]:
     """Yield a sentence for the first bar whose signals change when later bars are taken away."""
     alone = replace(instance, symbols=instance.symbols[:1])
-    bars = generate(alone.symbols[0], BARS, alone.span, 1)
-    events = interleave([bars], alone.span, [alone.span])
+    span = math.gcd(*alone.spans)
+    recorded = [generate(grid.symbol, BARS, span, 1) for grid in _read(portfolio, alone)]
+    events = interleave(recorded, span, sorted(alone.spans))
+    known = np.unique(events["ts"])
     whole = _signals(portfolio, alone, events)
     for cut in CUTS:
-        last = int(np.flatnonzero(events["ts"] == bars["ts"][cut - 1] + alone.span)[0]) + 1
+        last = int(np.searchsorted(events["ts"], known[cut - 1], side="right"))
         part = _signals(portfolio, alone, events[:last])
         before = whole[whole["seq"] < last]
         if part.tobytes() != before.tobytes():
@@ -54,6 +57,12 @@ def _differences(portfolio: Portfolio, instance: Instance) -> Iterator[str]:
 def _signals(portfolio: Portfolio, instance: Instance, events: Rows) -> Rows:
     """Return what a fresh copy of one instance wants on some events, alone on its symbol."""
     fresh = replace(instance, strategy=copy.deepcopy(instance.strategy))
-    grid = next(i for i in portfolio.instruments if i.symbol == instance.symbols[0])
-    alone = replace(portfolio, instruments=(grid,), instances=(fresh,), rules=())
+    grids = _read(portfolio, instance)
+    alone = replace(portfolio, instruments=grids, instances=(fresh,), rules=())
     return replay(Compiled(layout(alone)), events.copy()).logs["signals"]
+
+
+def _read(portfolio: Portfolio, instance: Instance) -> tuple[Instrument, ...]:
+    """Return the instruments that an instance trades or watches, in the order of the universe."""
+    names = {*instance.symbols, *(watched.symbol for watched in instance.watched)}
+    return tuple(grid for grid in portfolio.instruments if grid.symbol in names)

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from engine.core.records import FillOn
+from engine.core.portfolio import Instance
+from engine.core.records import FillOn, Sizing
+from engine.strategies.buy_and_hold import BuyAndHold
 from tests.market import MINUTE, bar_events, follower, numbered, play, portfolio, run, target
 
 ALL: dict[str, Any] = {
@@ -279,3 +281,23 @@ def test_a_rung_and_a_stop_share_the_volume_of_their_bar(machine: type) -> None:
     fills = run(machine, plan, numbered(bars, target(MINUTE, 1.0))).logs["fills"]
     assert fills["quantity"].tolist() == pytest.approx([1.0, -0.5, -0.1, -0.4])
     assert fills["price"].tolist() == [100.0, 106.0, 95.0, 95.0]
+
+
+def test_shorter_bars_decide_inside_the_bar_of_a_strategy(machine: type) -> None:
+    # long at 100 after the first 3 minutes; the next 3 reach 110 first, then 90: the take, which
+    # one bar of 3 minutes, 100 110 90 95, would not have told from the stop
+    instance = Instance(
+        "it",
+        BuyAndHold(),
+        ("X/USD",),
+        3 * MINUTE,
+        Sizing.FIXED,
+        1.0,
+        stop_loss=0.05,
+        take_profit=0.05,
+    )
+    minutes = [[100, 101, 99, 100]] * 4 + [[100, 110, 100, 109], [109, 109, 90, 95]]
+    whole = [[100, 101, 99, 100], [100, 110, 90, 95]]
+    for bars, price in ((bar_events(minutes), 105.0), (bar_events(whole, 3 * MINUTE), 95.0)):
+        fills = run(machine, portfolio(instance), bars).logs["fills"]
+        assert fills["price"].tolist() == [100.0, price]
