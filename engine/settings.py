@@ -10,7 +10,6 @@ from typing import Any, get_type_hints
 
 from engine.compose import MANY, Composed, config_hash, maps, masked_yaml
 from engine.core import portfolio
-from engine.core.compile.check import writes
 from engine.core.portfolio import Portfolio, parse_timeframe
 from engine.core.records import FillOn
 from engine.errors import ConfigError, did_you_mean
@@ -138,8 +137,8 @@ def _crossed(found: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
         if universe:
             yield from _narrowed(universe, instance, ("strategy", name, "symbols"))
         if found["feed"] and instance.timeframe:
-            place = ("strategy", name, "timeframe")
-            yield from _spanned(found["feed"].timeframe, instance.timeframe, place)
+            spanned: Place = ("strategy", name, "timeframe")
+            yield from _spanned(found["feed"].timeframe, instance.timeframe, spanned)
         if universe and found["feed"]:
             yield from _watched(universe, found["feed"].timeframe, name, instance)
         sizing = instance.sizing or found.get("sizing")
@@ -238,6 +237,23 @@ def _spanned(base: str, timeframe: str, place: Place) -> Iterator[tuple[Place, s
         )
 
 
+def _stopped(instance: Instance, place: Place) -> Iterator[tuple[Place, str]]:
+    kind = type(instance.strategy)
+    if (instance.exits or Exits()).has_stop or kind.on == "target":  # rows have a stop too
+        return
+    from engine.core.compile.check import writes  # brings the compiler along
+
+    if not writes(kind, "stop"):
+        yield (
+            place,
+            (
+                f"must be set where sizing.kind is risk, was not, and {kind.__name__} sets no"
+                " out.stop: the size follows from the distance of the stop. Set it, or choose"
+                " another sizing."
+            ),
+        )
+
+
 def _watched(
     universe: Universe, base: str, name: str, instance: Instance
 ) -> Iterator[tuple[Place, str]]:
@@ -274,20 +290,6 @@ def _span(timeframe: str) -> int:
         return parse_timeframe(timeframe)
     except ValueError:
         return 0
-
-
-def _stopped(instance: Instance, place: Place) -> Iterator[tuple[Place, str]]:
-    kind = type(instance.strategy)
-    may_stop = kind.on == "target" or writes(kind, "stop")  # rows of targets have a stop too
-    if not may_stop and not (instance.exits or Exits()).has_stop:
-        yield (
-            place,
-            (
-                f"must be set where sizing.kind is risk, was not, and {kind.__name__} sets no"
-                " out.stop: the size follows from the distance of the stop. Set it, or choose"
-                " another sizing."
-            ),
-        )
 
 
 # ── what the core trades ──────────────────────────────────────────────────────────────────────

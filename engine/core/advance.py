@@ -55,6 +55,7 @@ def advance(core: Core, events: Sequence[Event], first: int, last: int, equity: 
         book position entry … paid     ledger.post
         book funding                   ledger.post, ledger.fund
         book stop take … due           protect (best: follow), exits (rung, roi)
+        book inside                    match.rest
         book wins … lost               sizing.learn
         volatilities                   sizing.measure
         book orders, working orders    order.place, order.cancel, match

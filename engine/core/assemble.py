@@ -110,8 +110,7 @@ def assemble(plan: Layout) -> tuple[Words, Words]:
     _symbols(block, plan, series)
     for f, line in enumerate(series):
         _series(block, plan, f, line)
-    _volatilities(block, plan)
-    _exits(block, portfolio)
+    _exits(block, plan)
     for k, place in enumerate(plan.books):
         _book(block, k, place, plan, next(places))
     for w, (_, k, field) in enumerate(watches):
@@ -187,17 +186,6 @@ def _series(block: Words, plan: Layout, f: int, line: Line) -> None:
     else:
         watches = [w for w, (watched, _, _) in enumerate(plan.watches()) if watched == line]
         row["watch_first"], row["watch_end"] = watches[0], watches[-1] + 1
-    measured = [
-        v for v, one in enumerate(volatilities(plan)) if one[:2] == (line.symbol, line.span)
-    ]
-    if measured:
-        row["volatility_first"], row["volatility_end"] = measured[0], measured[-1] + 1
-
-
-def _volatilities(block: Words, plan: Layout) -> None:
-    for v, (_, span, length) in enumerate(volatilities(plan)):
-        row = table_of(block, "volatilities")[v : v + 1]
-        row["span"], row["length"] = span, length
 
 
 def volatilities(plan: Layout) -> list[tuple[int, int, int]]:
@@ -212,12 +200,15 @@ def volatilities(plan: Layout) -> list[tuple[int, int, int]]:
     )
 
 
-def _exits(block: Words, portfolio: Portfolio) -> None:
-    """Write the ladders and the tables by age of all instances, one behind the other."""
-    rungs = [rung for one in portfolio.instances for rung in _rungs(one)]
+def _exits(block: Words, plan: Layout) -> None:
+    """Write the ladders and the tables by age of all instances, and what volatilities measure."""
+    instances = plan.portfolio.instances
+    rungs = [rung for one in instances for rung in _rungs(one)]
     table_of(block, "rungs")[:] = np.array(rungs, Rung.dtype)
-    rows = [row for one in portfolio.instances for row in one.roi]
-    table_of(block, "roi")[:] = np.array(rows, Roi.dtype)
+    table_of(block, "roi")[:] = np.array([row for one in instances for row in one.roi], Roi.dtype)
+    for v, (_, span, length) in enumerate(volatilities(plan)):
+        row = table_of(block, "volatilities")[v : v + 1]
+        row["span"], row["length"] = span, length
 
 
 def _rungs(instance: Instance) -> Iterator[tuple[float, float]]:

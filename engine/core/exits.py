@@ -26,32 +26,43 @@ def leave(core: Core, k: int, bar: Bar) -> None:
     The open is first: what it reaches is left there, and it moves the stops that follow. Then the
     stop, at its price; then the targets, the nearest first, each at its price. The best price of
     the bar moves stops for later events alone: the worst one may have come after it, or before.
-    What the venue liquidates before that (`margin.liquidate`) is left to it.
+    What the venue liquidates before that (`margin.liquidate`) is left to it. Where a limit order
+    has entered inside the bar, open and best price may lie before that: only the stop counts.
     """
     book = core.books[k]
     side = 1.0 if book.position > 0.0 else -1.0
     best = bar.high if side > 0.0 else bar.low
     worst = bar.low if side > 0.0 else bar.high
-    if is_lost(core, k, bar.open, 0.0):
+    is_inside = book.inside == core.account.seq
+    if not is_inside and (is_lost(core, k, bar.open, 0.0) or left_at_open(core, k, bar)):
         return
+    if is_lost(core, k, worst, book.stop):
+        return
+    if book.stop > 0.0 and side * worst <= side * book.stop:
+        price = book.stop if side * bar.open > side * book.stop else bar.open
+        price = worst if core.account.stop_through != 0 else price
+        reduce(core, k, bar.ts, book.position, price, book.stop_reason)
+    elif not is_inside:
+        take_profits(core, k, bar.ts, best, False)
+        if book.position != 0.0:
+            follow(core, k, best)
+
+
+def left_at_open(core: Core, k: int, bar: Bar) -> bool:
+    """Leave what the open of a bar, or its time, tells book `k`; return whether that ends it."""
+    book = core.books[k]
+    side = 1.0 if book.position > 0.0 else -1.0
     while bar.ts >= roi_due(core, k):
         book.roi += 1
     follow(core, k, bar.open)
     if book.stop > 0.0 and side * bar.open <= side * book.stop:
         reduce(core, k, bar.ts, book.position, bar.open, book.stop_reason)
-    elif book.time_stop > 0 and bar.ts >= book.opened_at + book.time_stop:
+        return True
+    if book.time_stop > 0 and bar.ts >= book.opened_at + book.time_stop:
         reduce(core, k, bar.ts, book.position, bar.open, Reason.TIME_STOP)
-    else:
-        take_profits(core, k, bar.ts, bar.open, True)
-    if book.position == 0.0 or is_lost(core, k, worst, book.stop):
-        return
-    if book.stop > 0.0 and side * worst <= side * book.stop:
-        price = worst if core.account.stop_through != 0 else book.stop
-        reduce(core, k, bar.ts, book.position, price, book.stop_reason)
-        return
-    take_profits(core, k, bar.ts, best, False)
-    if book.position != 0.0:
-        follow(core, k, best)
+        return True
+    take_profits(core, k, bar.ts, bar.open, True)
+    return book.position == 0.0
 
 
 def is_lost(core: Core, k: int, price: float, stop: float) -> bool:
@@ -82,14 +93,13 @@ def take_profits(core: Core, k: int, ts: int, reached: float, is_open: bool) -> 
         price = reached if is_open else target
         if target == end:
             reason = Reason.TAKE_PROFIT if end == book.take else Reason.ROI
-            reduce(core, k, ts, book.position, price, reason)
-            return
-        quantity, left = rung_quantity(core, k), 0.0
-        if quantity != 0.0:
-            left = reduce(core, k, ts, quantity, price, Reason.TAKE_PROFIT)
-        if left == -quantity and quantity != 0.0:
-            return
-        book.rung += 1  # also where it was left in part: it does not leave the same again
+            if not reduce(core, k, ts, book.position, price, reason):
+                return
+        else:
+            quantity = rung_quantity(core, k)
+            book.rung += 1
+            if quantity != 0.0 and not reduce(core, k, ts, quantity, price, Reason.TAKE_PROFIT):
+                return
 
 
 def rung_quantity(core: Core, k: int) -> float:
@@ -106,16 +116,16 @@ def rung_quantity(core: Core, k: int) -> float:
     return quantity if book.position > 0.0 else -quantity
 
 
-def reduce(core: Core, k: int, ts: int, quantity: float, price: float, reason: int) -> float:
+def reduce(core: Core, k: int, ts: int, quantity: float, price: float, reason: int) -> bool:
     """Leave `quantity` of the position of book `k`, signed as the position is, at a price.
 
-    Returns what the volume of the event did not suffice for.
+    Returns whether the volume sufficed for all of it.
     """
     account = core.account
     account.orders += 1
-    log_order(core, k, account.orders, Status.PLACED, -quantity, price, reason)
     order = account.orders
+    log_order(core, k, order, Status.PLACED, -quantity, price, reason)
     left = execute(core, k, order, -quantity, 1, ts, price, reason, TAKES)
     if left != 0.0:  # the price is still there with the next event
         log_order(core, k, order, Status.CANCELED, left, price, Reason.NO_VOLUME)
-    return left
+    return left == 0.0

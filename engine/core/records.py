@@ -48,18 +48,18 @@ class Reason(enum.IntEnum):
     OPPOSITE_BOOK = 15
     LIQUIDATION = 16
     FUNDING = 17
-    TRAILING = 18
-    BREAK_EVEN = 19
-    ROI = 20
-    TIME_STOP = 21
-    OPPOSITE_SIGNAL = 22
-    STOP_WRONG_SIDE = 23
-    TAKE_WRONG_SIDE = 24
-    NO_STOP = 25
-    NO_VOLATILITY = 26
-    EXPIRED = 27
-    POST_ONLY = 28
-    NO_VOLUME = 29
+    EXPIRED = 18
+    POST_ONLY = 19
+    NO_VOLUME = 20
+    TRAILING = 21
+    BREAK_EVEN = 22
+    ROI = 23
+    TIME_STOP = 24
+    OPPOSITE_SIGNAL = 25
+    STOP_WRONG_SIDE = 26
+    TAKE_WRONG_SIDE = 27
+    NO_STOP = 28
+    NO_VOLATILITY = 29
     RULE = 100
 
 
@@ -312,6 +312,7 @@ class Book(Record):
     floor: float  # nothing happens to the position while prices stay above it …
     ceiling: float  # … and below this …
     due: int  # … before this time
+    inside: int  # seq of the event inside which a limit order entered, not at its open
     orders: int  # how many of the book's order rows are working
     opened_at: int  # of the present round trip: bar or tick time of its first fill
     opened_seq: int

@@ -13,12 +13,12 @@ def decide(core: Core, k: int) -> None:
     Only openings can be denied: risk never stands between a position and its exit.
     """
     book, symbol = core.books[k], core.symbols[core.books[k].symbol]
+    if core.account.by_limit != 0:
+        cancel(core, k, False, Reason.SIGNAL)  # what still rests was another wish
     if is_ignored(core, k):
         log_denial(core, k, Reason.OPPOSITE_SIGNAL, book.wish.target, 0.0)
         log_decision(core, k, 0, 0.0, 1)
         return
-    if core.account.by_limit != 0:
-        cancel(core, k, False, Reason.SIGNAL)  # what still rests was another wish
     held = held_after(core, k)
     target = book.wish.target
     denials = 0
