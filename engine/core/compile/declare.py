@@ -252,7 +252,8 @@ class Strategy(Part):
     `step` is called on each closed bar of the instance's timeframe (`on = "tick"`: on each tick,
     with the forming bar). It reads `p` (parameters), `s` (state, kept between calls) and `bar`, and
     writes `out`: `target` (exposure in [-1, 1]), `stop` and `take` (prices, 0.0 for none) and `tag`
-    (why; texts in `tags`). `out` holds the present wishes: not writing means no change.
+    (why; texts in `tags`). `out` holds the present wishes: not writing means no change. A field of
+    the state that is declared with `records.watch` holds the last closed bar of another series.
     """
 
     entry = "step"

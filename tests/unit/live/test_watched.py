@@ -116,4 +116,3 @@ def test_paper_is_backtest(stopped: Path) -> None:
     feed = ["feed=journal", f"feed.run={run}", f"feed.directory={stopped}"]
     counts = compare(compose([*feed, *base, *WATCHING]), stopped)
     assert min(counts[name] for name in ("signal", "order", "fill", "equity")) > 5
-
