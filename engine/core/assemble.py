@@ -1,6 +1,6 @@
 """Lays a portfolio out as a block: which rows there are, and what stands in them at the start."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,7 +101,7 @@ def assemble(plan: Layout) -> tuple[Words, Words]:
     _account(block, portfolio)
     _symbols(block, plan, series)
     for f, line in enumerate(series):
-        _series(block, plan, f, line)
+        _series(block, f, line, plan.books, [watched for watched, _, _ in watches])
     for k, place in enumerate(plan.books):
         _book(block, k, place, portfolio, next(places))
     for w, (_, k, field) in enumerate(watches):
@@ -152,20 +152,22 @@ def _symbols(block: Words, plan: Layout, series: list[Line]) -> None:
         row["contract_size"] = instrument.contract_size
 
 
-def _series(block: Words, plan: Layout, f: int, line: Line) -> None:
+def _series(
+    block: Words, f: int, line: Line, places: Sequence[Place], watched: Sequence[Line]
+) -> None:
     row = table_of(block, "series")[f : f + 1]
     row["symbol"] = line.symbol
     row["span"] = line.span
     if line.calls:
-        place = (line.symbol, line.span)
-        books = [k for k, p in enumerate(plan.books) if (p.symbol, p.span) == place]
-        calls = [plan.books[k].on for k in books]
+        own = (line.symbol, line.span)
+        books = [k for k, place in enumerate(places) if (place.symbol, place.span) == own]
+        calls = [places[k].on for k in books]
         row["book_first"] = books[0]
         row["book_end"] = books[0] + calls.count("bar")
         row["tick_end"] = row["book_end"] + calls.count("tick")
     else:
-        watches = [w for w, (watched, _, _) in enumerate(plan.watches()) if watched == line]
-        row["watch_first"], row["watch_end"] = watches[0], watches[-1] + 1
+        row["watch_first"] = watched.index(line)
+        row["watch_end"] = row["watch_first"] + watched.count(line)
 
 
 def _book(
