@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from engine.core.compile.declare import Strategy
-from engine.core.indicators import ema
+from engine.core.indicators import FIRST, Ema, ema
 from engine.core.records import Bar, Out, watch
 
 UP_CROSS, DOWN_CROSS, TREND_OVER = 1, 2, 3
@@ -25,31 +25,29 @@ class MultiTimeframe(Strategy):
     trend_timeframe: str = "4h"
     trend: Annotated[int, Field(ge=2)] = 50  # bars of trend_timeframe
 
+    kind = "trend"
     tags = {UP_CROSS: "up_cross", DOWN_CROSS: "down_cross", TREND_OVER: "trend_over"}
 
     class State:
         longer: Bar = watch(timeframe="trend_timeframe")
         seen: int = -1  # when the last used longer bar opened
-        trend: float
-        trend_count: int  # longer bars seen
-        fast: float
-        slow: float
+        trend: Ema
+        fast: Ema
+        slow: Ema
         gap: float  # fast - slow, at the last bar
-        count: int  # bars seen
 
     def step(p, s: State, bar: Bar, out: Out) -> None:
         if s.longer.close > 0.0 and s.longer.ts != s.seen:
             s.seen = s.longer.ts
-            s.trend = ema(s.trend, s.longer.close, p.trend, s.trend_count)
-            s.trend_count += 1
-        s.fast = ema(s.fast, bar.close, p.fast, s.count)
-        s.slow = ema(s.slow, bar.close, p.slow, s.count)
-        gap, before = s.fast - s.slow, s.gap
+            ema(s.trend, s.longer.close, p.trend, FIRST)
+        was_ready = s.slow.ready
+        fast = ema(s.fast, bar.close, p.fast, FIRST)
+        slow = ema(s.slow, bar.close, p.slow, FIRST)
+        gap, before = fast - slow, s.gap
         s.gap = gap
-        s.count += 1
-        if s.count <= p.slow:
+        if not was_ready:  # a cross needs two bars
             return
-        is_up = s.trend_count >= p.trend and s.longer.close > s.trend
+        is_up = s.trend.ready and s.longer.close > s.trend.value
         if gap > 0.0 and before <= 0.0 and is_up:
             out.target = 1.0
             out.tag = UP_CROSS

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from engine.core.compile.declare import Strategy, floats
-from engine.core.indicators import mean, std
+from engine.core.compile.declare import Strategy, window
+from engine.core.indicators import Std, std
 from engine.core.records import Bar, Out, watch
 
 CHEAP, DEAR, REVERTED = 1, 2, 3
@@ -21,32 +21,28 @@ class Pairs(Strategy):
     """
 
     other: str  # symbol
-    length: Annotated[int, Field(ge=3, le=512)] = 100  # ratios
+    length: Annotated[int, Field(ge=3, le=500)] = 100  # ratios
     enter: Annotated[float, Field(gt=0)] = 2.0  # standard deviations from the average
     leave: float = 0.0
     shorts: bool = False
 
+    kind = "range"
     tags = {CHEAP: "cheap", DEAR: "dear", REVERTED: "reverted"}
 
     class State:
         other: Bar = watch(symbol="other")
         seen: int = -1  # when the other's last used bar opened
-        ratios: list[float] = floats(512)
-        count: int
+        ratios: Std = window("length")
 
     def step(p, s: State, bar: Bar, out: Out) -> None:
         if s.other.close <= 0.0 or s.other.ts == s.seen:
             return
         s.seen = s.other.ts
         ratio = bar.close / s.other.close
-        s.ratios[s.count % p.length] = ratio
-        s.count += 1
-        if s.count < p.length:
+        deviation = std(s.ratios, ratio, p.length, True)
+        if not s.ratios.ready or deviation <= 0.0:
             return
-        deviation = std(s.ratios, p.length)
-        if deviation <= 0.0:
-            return
-        score = (ratio - mean(s.ratios, p.length)) / deviation
+        score = (ratio - s.ratios.moments.mean) / deviation
         if score <= -p.enter:
             out.target = 1.0
             out.tag = CHEAP

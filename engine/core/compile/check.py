@@ -12,7 +12,7 @@ import linecache
 import re
 import textwrap
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from engine.core.compile.cache import globals_of
@@ -127,10 +127,10 @@ class _Reader(_Arithmetic):
         self.part = part
         self.arguments = [argument.arg for argument in tree.args.args]
         self.shape = ("p", "s", *part.arguments)
-        self.fields = dict(zip(self.arguments, map(names, records), strict=False))
+        self.records = dict(zip(self.arguments, records, strict=False))
         self.roles = dict(zip(self.arguments, self.shape, strict=False))
         if not part.compiled and self.arguments:
-            del self.fields[self.arguments[0]]  # p is the object itself
+            del self.records[self.arguments[0]]  # p is the object itself
 
     def problems(self) -> Iterator[str]:
         if len(self.arguments) != 4:
@@ -150,7 +150,7 @@ class _Reader(_Arithmetic):
     def names(self, node: ast.AST) -> Iterator[str]:
         """Yield what a node names that does not exist or may not be written."""
         if isinstance(node, ast.Attribute):
-            yield from self.field(node)
+            yield from self.field(node, ast.unparse(node.value), node.attr)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             name = node.func.id
             if not hasattr(builtins, name) and not self.defines(name):
@@ -177,35 +177,33 @@ class _Reader(_Arithmetic):
         code = self.function.__code__
         return name in self.function.__globals__ or name in code.co_varnames + code.co_freevars
 
-    def field(self, node: ast.Attribute) -> Iterator[str]:
-        """Yield what is wrong with reading or writing `owner.name`, or `s.watched.name`."""
-        role, known = self.owned(node.value)
-        if known is None:
+    def record(self, node: ast.expr) -> type[Record] | None:
+        """Return the record that an argument, or a field of one, is; None for all else."""
+        if isinstance(node, ast.Name):
+            return self.records.get(node.id)
+        owner = self.record(node.value) if isinstance(node, ast.Attribute) else None
+        fields = {name: kind for name, kind, *_ in owner._fields_} if owner else {}
+        field = fields.get(getattr(node, "attr", ""))
+        return field if field is not None and issubclass(field, Record) else None
+
+    def field(self, node: ast.Attribute, owner: str, name: str) -> Iterator[str]:
+        """Yield what is wrong with reading or writing `owner.name`."""
+        record = self.record(node.value)
+        if record is None:
             return
-        owner, name = ast.unparse(node.value), node.attr
+        known = names(record)
         if name not in known:
             near = did_you_mean(name, known).replace("mean ", f"mean {owner}.")
             fields = ", ".join(known) or "none"
             yield f"{owner}.{name} does not exist{near or '.'} There are: {fields}."
-        elif isinstance(node.ctx, ast.Store) and name not in self.writable(role, known):
-            yield f"writes {owner}.{name}, which is read-only. Keep your own values in s."
-
-    def owned(self, owner: ast.expr) -> tuple[str, tuple[str, ...] | None]:
-        """Return which argument an expression is, or `watched`, and its fields if it has any."""
-        if isinstance(owner, ast.Name):
-            return self.roles.get(owner.id, ""), self.fields.get(owner.id)
-        if isinstance(owner, ast.Attribute) and self.owned(owner.value)[0] == "s":
-            watch = self.part.watches.get(owner.attr)
-            return "watched", names(watch.record) if watch else None
-        return "", None
-
-    def writable(self, role: str, known: tuple[str, ...]) -> Sequence[str]:
-        """Return the fields that a function may write."""
-        if role in ("p", "bar", "view", "watched"):
-            return ()
-        if role == "s":
-            return [name for name in known if name not in self.part.watches]
-        return _WRITABLE.get(role, known)
+        elif isinstance(node.ctx, ast.Store):
+            first, *inner = [*owner.split("."), name]
+            role = self.roles[first]
+            is_shared = role in ("p", "bar", "view") or (
+                role == "s" and inner[0] in self.part.watches
+            )
+            if is_shared or name not in _WRITABLE.get(role, known):
+                yield f"writes {owner}.{name}, which is read-only. Keep your own values in s."
 
 
 def check_types(part: type[Part], user: Any, signature: Any) -> None:
