@@ -7,132 +7,30 @@ import pytest
 
 from engine.core.assemble import layout
 from engine.core.block import table_of
-from engine.core.compile.declare import Strategy, floats, ints
-from engine.core.portfolio import Instance, Portfolio
-from engine.core.records import Bar, Event, Kind, Sizing, watch
+from engine.core.machine import Compiled, Interpreted
+from engine.core.portfolio import Instance
+from engine.core.records import Bar, Sizing
 from engine.feeds.tape import interleave
-from tests.market import MINUTE, bar_events, command, isolated, numbered, portfolio, run, state
-from tests.market import one_by_one as in_single_calls
-from tests.market import ticks as tick_events
-
-ROWS = 2_048
-
-
-class Seen(Strategy):
-    """Keeps, at each call, the close of its bar and what it sees of the one it watches."""
-
-    class State:
-        watched: Bar
-        own: Any = floats(ROWS)
-        close: Any = floats(ROWS)
-        ts: Any = ints(ROWS)
-        count: int
-
-    def step(p, s, bar, out):  # type: ignore[no-untyped-def]
-        s.own[s.count] = bar.close
-        s.close[s.count] = s.watched.close
-        s.ts[s.count] = s.watched.ts
-        s.count += 1
-
-
-class Symbol(Seen):
-    """Watches another symbol."""
-
-    other: str = "Y/USD"
-
-    class State(Seen.State):
-        watched: Bar = watch(symbol="other")
-        own: Any = floats(ROWS)
-        close: Any = floats(ROWS)
-        ts: Any = ints(ROWS)
-        count: int
-
-
-class Timeframe(Seen):
-    """Watches another timeframe of its symbol."""
-
-    timeframe_watched: str = "3m"
-
-    class State(Seen.State):
-        watched: Bar = watch(timeframe="timeframe_watched")
-        own: Any = floats(ROWS)
-        close: Any = floats(ROWS)
-        ts: Any = ints(ROWS)
-        count: int
-
-
-class Both(Timeframe):
-    """Watches another timeframe of another symbol."""
-
-    other: str = "Y/USD"
-
-    class State(Seen.State):
-        watched: Bar = watch(symbol="other", timeframe="timeframe_watched")
-        own: Any = floats(ROWS)
-        close: Any = floats(ROWS)
-        ts: Any = ints(ROWS)
-        count: int
-
-
-class OnTick(Timeframe):
-    """Is called on each tick."""
-
-    on = "tick"
-
-
-def plan_of(
-    strategy: Strategy, symbols: tuple[str, ...] = ("Y/USD", "X/USD"), span: int = MINUTE
-) -> Portfolio:
-    """Return a portfolio of one strategy that is called with the bars of X."""
-    instance = Instance("it", strategy, ("X/USD",), span, Sizing.FIXED, 1.0)
-    return portfolio(instance, symbols=symbols)
-
-
-def seen(machine: Any, k: int = 0) -> list[str]:
-    """Return what a book has seen so far: `own<watched@minute`, the latter `none` at the start."""
-    part = machine.plan.book(k)[0].strategy
-    at, record = int(table_of(machine.block, "books")["state"][k]), part.StateRecord
-    row = machine.block[at : at + record.words].view(record.dtype)[0]
-    return [
-        f"{own:g}<{close:g}@{ts // MINUTE}" if close else f"{own:g}<none"
-        for own, close, ts in list(zip(row["own"], row["close"], row["ts"], strict=True))[
-            : row["count"]
-        ]
-    ]
-
-
-def tell(machine: type, text: str, plan: Portfolio) -> None:
-    """Play a story and compare what is seen on each event.
-
-    Lines: `X 2 101` is the bar of minute 2 of X, known at its end; `X 2:30 101` a tick; `timer 3`
-    the end of minute 2. Then what the calls on this event see: the close of the own bar, `<`, and
-    close and minute of the last closed bar that is watched; `.` where nothing is called.
-    """
-    lines = [line.split() for line in text.strip().splitlines()]
-    events = np.concatenate([_event(plan, line[:-1]) for line in lines])
-    events["seq"] = np.arange(len(events))
-    assert (np.diff(events["ts"]) >= 0).all(), "the story goes back in time"
-    made, curve, told = machine(layout(plan)), np.empty(len(events)), []
-    for i, line in enumerate(lines):
-        before = len(seen(made))
-        made.advance(events, i, i + 1, curve)
-        told.append(" ".join([*line[:-1], ",".join(seen(made)[before:]) or "."]))
-    assert told == [" ".join(line) for line in lines]
-    assert run(machine, plan, events).machine.block.tobytes() == made.block.tobytes()
-
-
-def _event(plan: Portfolio, words: list[str]) -> Any:
-    if words[0] == "timer":
-        return command(Kind.TIMER, int(words[1]) * MINUTE)
-    symbol, price = plan.symbols.index(f"{words[0]}/USD"), float(words[2])
-    minutes, _, seconds = words[1].partition(":")
-    at = int(minutes) * MINUTE + int(seconds or 0) * 1_000
-    if seconds:
-        return tick_events((at, price), symbol=symbol)
-    event = bar_events([[price] * 4], symbol=symbol)
-    event["ts"], event["bar"]["ts"] = at + MINUTE, at
-    return event
-
+from tests.market import (
+    MINUTE,
+    bar_events,
+    isolated,
+    numbered,
+    one_by_one,
+    portfolio,
+    run,
+    state,
+)
+from tests.unit.core.watchers import (
+    Both,
+    BothInPython,
+    OnTick,
+    Symbol,
+    Timeframe,
+    plan_of,
+    seen,
+    tell,
+)
 
 # ── another symbol ────────────────────────────────────────────────────────────────────────────
 
@@ -320,7 +218,7 @@ def test_a_shorter_timeframe_is_seen_too(machine: type) -> None:
         X 4 104  .
         timer 6  104<104@4
         """,
-        plan_of(Timeframe(timeframe_watched="1m"), span=3 * MINUTE),
+        plan_of(Timeframe(watched_timeframe="1m"), span=3 * MINUTE),
     )
 
 
@@ -431,14 +329,14 @@ def test_a_longer_timeframe_is_seen_as_an_oracle_says(machine: type, seed: int) 
 
 
 def test_one_by_one_in_one_batch_and_as_live_are_the_same() -> None:
-    from engine.core.machine import Compiled, Interpreted
-
     random = np.random.default_rng(4)
     y, x = recorded(random, 500, 1_000.0), recorded(random, 500, 5_000.0)
     events = interleave([y, x], MINUTE, [MINUTE, 3 * MINUTE])
     whole = state(run(Compiled, plan_of(Both()), events))
-    assert state(in_single_calls(Compiled, plan_of(Both()), events)) == whole
+    assert state(one_by_one(Compiled, plan_of(Both()), events)) == whole
     assert state(run(Interpreted, plan_of(Both()), events)) == whole
+    python = run(Compiled, plan_of(BothInPython()), events)
+    assert python.machine.block.tobytes() == whole[0]
     live = isolated(Compiled, plan_of(Both()), events, size=7)
     assert seen(live.machine) == seen(run(Compiled, plan_of(Both()), events).machine)
 
@@ -447,7 +345,6 @@ def test_history_fills_it_too(machine: type) -> None:
     rows = [[100.0 + i] * 4 for i in range(4)]
     events: Any = bar_events(rows, symbol=1)
     events["history"][:3] = 1
-    assert events.dtype == Event.dtype
     made = run(machine, plan_of(Timeframe()), events).machine
     assert seen(made)[-1] == "103<102@0"
 

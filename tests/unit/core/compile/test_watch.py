@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.core.compile import build
-from engine.core.compile.declare import Rule, Strategy
+from engine.core.compile.declare import Part, Rule, Strategy
 from engine.core.records import Bar, watch
 from engine.errors import ConfigError
 from tests.golden import golden
@@ -23,43 +23,51 @@ class WritesWatched(Strategy):
 
     def step(p, s, bar, out):
         s.longer.close = 1.0
-        s.longer.clsoe = 1.0
+        s.close = s.longer.clsoe
         s.longer = bar
         if s.longer.hgih > 0.0 and bar.close > 0.0:
             s.close = s.longre.close
 
 
-def names_nothing() -> None:
+def names_nothing() -> type[Part]:
     class NamesNothing(Strategy):
         class State:
             other: Bar = watch()
 
+    return NamesNothing
 
-def names_no_parameter() -> None:
+
+def names_no_parameter() -> type[Part]:
     class NamesNoParameter(Strategy):
         other: str
         length: int = 3
 
         class State:
-            misspelt: Bar = watch(symbol="othr")
-            fixed: Bar = watch(symbol="other", timeframe="1h")
-            a_number: Bar = watch(timeframe="length")
+            first: Bar = watch(symbol="othr")
+            longer: Bar = watch(symbol="other", timeframe="1h")
+            last: Bar = watch(timeframe="length")
+
+    return NamesNoParameter
 
 
-def keeps_a_number() -> None:
+def keeps_a_number() -> type[Part]:
     class KeepsANumber(Strategy):
         other: str
 
         class State:
             close: float = watch(symbol="other")
 
+    return KeepsANumber
 
-def is_a_rule() -> None:
+
+def is_a_rule() -> type[Part]:
     class IsARule(Rule):
         other: str
 
         class State:
             bar: Bar = watch(symbol="other")
+
+    return IsARule
 
 
 def test_each_mistake_gets_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
