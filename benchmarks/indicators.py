@@ -30,7 +30,7 @@ from tests.market import MINUTE, bar_events, portfolio
 
 README = Path(__file__).parent / "README.md"
 BARS = 1_000_000
-RUNS = 15
+RUNS = 31
 LENGTHS = (20, 200)
 
 indicator: Any = None  # the one that is measured: each copy of the steps below has its own
