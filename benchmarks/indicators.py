@@ -1,7 +1,8 @@
 """Measures what each indicator adds to a bar: a strategy that calls it, beside one that does not.
 
-python -m benchmarks.indicators [--write] takes the best of several runs over a million bars. The
-figures depend on the machine and fail nothing; what they show is what a longer window costs.
+python -m benchmarks.indicators [--write] takes the best of many runs, short enough that some are
+not interrupted. The figures depend on the machine and fail nothing; what they show is what a longer
+window costs.
 """
 
 import argparse
@@ -29,8 +30,8 @@ from engine.version import code_version
 from tests.market import MINUTE, bar_events, portfolio
 
 README = Path(__file__).parent / "README.md"
-BARS = 1_000_000
-RUNS = 31
+BARS = 100_000
+RUNS = 200
 LENGTHS = (20, 200)
 
 indicator: Any = None  # the one that is measured: each copy of the steps below has its own
