@@ -36,6 +36,7 @@ def test_a_strategy_sees_no_future_and_has_a_text_for_each_tag(name: str) -> Non
     tags = set(done.logs["signals"]["tag"].tolist())
     assert tags <= set(strategy.tags)
     assert 0 not in tags
+    assert "kind" in vars(type(strategy)), "say whether it lives on a trend or a range"
 
 
 @pytest.mark.parametrize("name", options("risk"))
