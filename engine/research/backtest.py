@@ -51,7 +51,7 @@ def backtest(
             bars, portfolio.symbols, portfolio.spans, settings.feed.timeframe
         )
     plan = layout(portfolio)
-    events = _with_targets(plan, recording.events)
+    events = with_targets(plan, recording.events)
     span = parse_timeframe(settings.feed.timeframe)
     others = scenarios.others(portfolio, span) if settings.report.scenarios else {}
     machine = begin(plan, recording)
@@ -114,7 +114,7 @@ def replay(
     return Replay(machine, logs, equity)
 
 
-def _with_targets(plan: Layout, events: Rows) -> Rows:
+def with_targets(plan: Layout, events: Rows) -> Rows:
     """Merge the rows of external strategies into the events."""
     found: list[Rows] = []
     problems: list[str] = []

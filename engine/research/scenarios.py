@@ -4,19 +4,14 @@ A result that is good only with no slippage, or only without a bar of delay, is 
 but the costs stays as it is: events, strategies, rules, sizes.
 """
 
-import copy
 from dataclasses import replace
-from typing import TypeVar
 
-from engine.core.compile.declare import Part
 from engine.core.portfolio import Portfolio
 from engine.core.records import FillOn
-from engine.errors import ConfigError
+from engine.research.fresh import fresh
 from engine.research.result import Result
 
 Figures = dict[str, float | None]  # final_equity and every statistic
-
-SomePart = TypeVar("SomePart", bound=Part)
 
 
 def others(portfolio: Portfolio, span: int) -> dict[str, Portfolio]:
@@ -59,30 +54,3 @@ def pessimistic(portfolio: Portfolio, span: int) -> Portfolio:
         latency=portfolio.latency + span,
         fill_on=FillOn.NEXT,  # a fill at the close that decided would be no bar late
     )
-
-
-def fresh(portfolio: Portfolio) -> Portfolio:
-    """Return a copy whose strategies and rules know nothing of a run of the original.
-
-    What ordinary Python keeps in its object is copied as it is now, so copy before the first run.
-    Raises ConfigError where an object cannot be copied.
-    """
-    return replace(
-        portfolio,
-        instances=tuple(
-            replace(instance, strategy=_copied(instance.strategy, f"strategy.{instance.name}"))
-            for instance in portfolio.instances
-        ),
-        rules=tuple((name, _copied(rule, f"risk.{name}")) for name, rule in portfolio.rules),
-    )
-
-
-def _copied(part: SomePart, name: str) -> SomePart:
-    try:
-        return copy.deepcopy(part)
-    except Exception as error:  # whatever a user's object raises
-        raise ConfigError(
-            f"{name}: must be an object that can be copied, since each run begins with a fresh one,"
-            f" was {type(part).__name__}: {error}. Load what cannot be copied in step, or give the"
-            " class a __deepcopy__."
-        ) from error

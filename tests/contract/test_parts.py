@@ -10,7 +10,7 @@ import yaml
 from engine.api import compose
 from engine.core.compile import build as compiling
 from engine.core.machine import Compiled, Interpreted
-from engine.research import prefix
+from engine.research.checks import check
 from engine.settings import build
 from tests.market import portfolio, random_bars, run, state
 
@@ -25,7 +25,7 @@ def options(group: str) -> list[str]:
 @pytest.mark.parametrize("name", options("strategy"))
 def test_a_strategy_sees_no_future_and_has_a_text_for_each_tag(name: str) -> None:
     plan = build(compose([f"strategy=[{name}]", "universe.symbols=[X/USD]"]))
-    prefix.check(plan)
+    check(plan, None)
     strategy = plan.instances[0].strategy
     done = run(Compiled, portfolio(plan.instances[0], cash=1e6), random_bars(3_000, seed=2))
     tags = set(done.logs["signals"]["tag"].tolist())

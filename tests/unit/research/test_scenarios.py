@@ -25,6 +25,7 @@ from engine.feeds import tape
 from engine.research import backtest as backtests
 from engine.research import scenarios
 from engine.research.backtest import backtest, replay
+from engine.research.fresh import fresh
 from engine.research.scenario_table import side_by_side
 from engine.settings import Settings
 from tests.golden import golden
@@ -175,7 +176,7 @@ def test_what_cannot_be_copied_is_named() -> None:
     strategy.lock = threading.Lock()  # type: ignore[attr-defined]
     plan = portfolio(replace(follower("mine"), strategy=strategy))
     with pytest.raises(ConfigError) as caught:
-        scenarios.fresh(plan)
+        fresh(plan)
     golden("config/not_copied.txt", str(caught.value))
 
 
