@@ -8,7 +8,7 @@ from engine.core.portfolio import Instance, Portfolio, parse_timeframe
 from engine.errors import CheckFailed
 from engine.feeds.tape import Tape
 from engine.research.figures import timeframe
-from engine.research.foresight import oracles
+from engine.research.foresight import oracles, suspects
 from engine.research.prefix import differences
 from engine.research.sample import Sample, made_up, missing, recorded
 from engine.research.warmup import WarmUp, warm_ups
@@ -43,9 +43,9 @@ class Checked:
 
 
 def _needs(history: WarmUp) -> str:
-    apart = f"{history.differ} of {history.signals} signals differ"
+    apart = f"{history.differ:,} of {history.signals:,} signals differ"
     if not history.settles:
-        return f"depends on when it was started, {apart}"
+        return f"depends on its start, to the end {apart}"
     if history.bars is None:
         return "too few signals to say how much history it needs"
     if history.bars <= 1 and history.differ == 0:
@@ -77,6 +77,7 @@ def check(portfolio: Portfolio, feed: Any) -> tuple[list[Checked], list[str]]:
     problems += [problem for sample in samples if sample.is_real for problem in oracles(sample)]
     if problems:
         raise CheckFailed(*problems)
+    warnings += [warning for sample in samples if sample.is_real for warning in suspects(sample)]
     found = [one for sample in samples for one in _known(sample)]
     for one in found:
         instance = next(i for i in portfolio.instances if i.name == one.strategy)
@@ -120,8 +121,8 @@ def _warnings(one: Checked, instance: Instance, given: str | None) -> Iterator[s
     if not history.settles:
         yield (
             f"{one.strategy}: should come to want the same whenever it is started, but on {one.of}"
-            f" {history.differ} of {history.signals} signals differ to the end when it starts"
-            " later. After a first start or an edit it trades otherwise than in this backtest."
+            f" {history.differ:,} of {history.signals:,} signals differ to the end when it starts"
+            " later. After a first start or an edit it trades otherwise than in a backtest."
         )
     elif given is not None and (history.bars or 0) * instance.span > parse_timeframe(given):
         yield (

@@ -43,6 +43,12 @@ class _Score:
         missed = self.rises - self.risen, self.falls - self.fallen
         return max(self._share(self.risen, self.fallen), self._share(*missed))
 
+    @property
+    def bias(self) -> float:
+        """By how much the share of all that went the same way is away from a half."""
+        count = self.rises + self.falls
+        return abs((self.risen + self.fallen) / count - 0.5) if count else 0.0
+
     def _share(self, up: int, down: int) -> float:
         shares = []
         for count, of in ((up, self.rises), (down, self.falls)):
@@ -61,6 +67,27 @@ def oracles(sample: Sample) -> Iterator[str]:
         best = max((_score(changes, n) for n in horizons), key=lambda score: score.share)
         if best.share >= SHARE:
             yield _told(sample, instance, best)
+
+
+def suspects(sample: Sample) -> Iterator[str]:
+    """Yield a warning for each file of targets whose rows may carry the time their bar opened.
+
+    What is computed from a bar goes with that bar, far more than with the next one.
+    """
+    for instance in sample.portfolio.instances:
+        if isinstance(instance.strategy, External):
+            changes = _changes(sample, instance)
+            after, before = (_score(changes, span) for span in (instance.span, -instance.span))
+            count = after.rises + after.falls
+            excess = abs(2 * (after.risen + after.fallen) - count)
+            if excess >= SIGMAS * math.sqrt(count) > 0.0 and after.bias > before.bias:
+                bar = timeframe(instance.span)
+                yield (
+                    f"{instance.name}: should follow from bars that are closed, but the {bar} after"
+                    f" tells {0.5 + after.bias:.0%} of {count:,} changes of its target, the {bar}"
+                    f" before {0.5 + before.bias:.0%}. Make sure that ts in"
+                    f" {instance.strategy.path} is when bars closed, not when they opened."
+                )
 
 
 def _told(sample: Sample, instance: Instance, score: _Score) -> str:
@@ -100,18 +127,20 @@ def _changes(sample: Sample, instance: Instance) -> list[tuple[Any, ...]]:
 def _score(changes: list[tuple[Any, ...]], horizon: int) -> _Score:
     """Count, in each stretch of the length of the horizon, one rise and one fall at most.
 
-    Neighbours would be right or wrong together.
+    Neighbours would be right or wrong together. A horizon below 0 looks at where the price came
+    from.
     """
     risen = rises = fallen = falls = 0
     first = []
     for ts, change, price, known, close in changes:
         for is_rise in (True, False):
             at = np.flatnonzero(change > 0.0 if is_rise else change < 0.0)
-            at = at[np.diff(ts[at] // horizon, prepend=-1) > 0]
-            at = at[(ts[at] + horizon <= known[-1]) & (price[at] > 0.0)]
-            later = close[np.searchsorted(known, ts[at] + horizon, side="right") - 1]
-            at, later = at[later != price[at]], later[later != price[at]]
-            same = int(((later > price[at]) == is_rise).sum())
+            at = at[np.diff(ts[at] // abs(horizon), prepend=-1) > 0]
+            end = ts[at] + horizon
+            at = at[(end >= known[0]) & (end <= known[-1]) & (price[at] > 0.0)]
+            there = close[np.searchsorted(known, ts[at] + horizon, side="right") - 1]
+            at, there = at[there != price[at]], there[there != price[at]]
+            same = int(((there > price[at]) == (is_rise == (horizon > 0))).sum())
             first += [int(ts[at[0]])] if len(at) else []
             if is_rise:
                 risen, rises = risen + same, rises + len(at)

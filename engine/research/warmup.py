@@ -84,8 +84,9 @@ def _compared(instance: Instance, start: int, whole: Rows, late: Rows) -> WarmUp
 
 def _at(rows: Rows, points: Any) -> Rows:
     """Return what was wanted at each moment: the last row until then, nothing before the first."""
-    known: Rows = np.concatenate([np.zeros(1, rows.dtype), rows])
-    return known[np.searchsorted(rows["ts"], points, side="right")]
+    known = np.concatenate([np.zeros(1, rows.dtype), rows])
+    found: Rows = known[np.searchsorted(rows["ts"], points, side="right")]
+    return found
 
 
 def _differences(one: Rows, other: Rows) -> Any:

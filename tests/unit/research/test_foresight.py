@@ -46,26 +46,44 @@ def test_a_file_with_later_rows_is_caught(ahead: int, feed: Tape) -> None:
     golden(f"check/reads_{ahead}_ahead.txt", str(caught.value))
 
 
-@pytest.mark.parametrize(
-    "decided", [EmaCross(fast=10, slow=30), RsiReversion(length=14, low=40.0, high=60.0)]
-)
-@pytest.mark.parametrize("is_closed", [True, False])
+def targets(decided: Strategy, feed: Tape, path: Path, early: int) -> Portfolio:
+    """Write what a strategy decides as a file, stamped `early` ms too early; follow it."""
+    rows = recorded(trading(decided), feed.load([SYMBOL], [HOUR])).wanted["it"]
+    pq.write_table(pa.table({"ts": rows["ts"] - early, "target": rows["target"]}), path)
+    return trading(External(path=str(path)))
+
+
+DECIDED = [EmaCross(fast=10, slow=30), RsiReversion(length=14, low=40.0, high=60.0)]
+
+
+@pytest.mark.parametrize("decided", DECIDED)
 def test_a_row_that_is_known_before_its_bar_closed_is_caught(
-    decided: Strategy, is_closed: bool, feed: Tape, tmp_path: Path
+    decided: Strategy, feed: Tape, tmp_path: Path
 ) -> None:
-    recording = feed.load([SYMBOL], [HOUR])
-    rows = recorded(trading(decided), recording).wanted["it"]
     path = tmp_path / "targets.parquet"
-    ts = rows["ts"] if is_closed else rows["ts"] - HOUR
-    pq.write_table(pa.table({"ts": ts, "target": rows["target"]}), path)
-    plan = trading(External(path=str(path)))
-    if is_closed:
-        check(plan, feed)
-        return
     with pytest.raises(CheckFailed) as caught:
-        check(plan, feed)
+        check(targets(decided, feed, path, early=HOUR), feed)
     name = type(decided).__name__
-    golden(f"check/open_times_{name}.txt", str(caught.value).replace(str(path), "targets.parquet"))
+    golden(f"check/open_times_{name}.txt", str(caught.value).replace(str(path), path.name))
+
+
+@pytest.mark.parametrize("decided", DECIDED)
+def test_a_row_that_is_known_when_its_bar_closed_passes(
+    decided: Strategy, feed: Tape, tmp_path: Path
+) -> None:
+    plan = targets(decided, feed, tmp_path / "targets.parquet", early=0)
+    checked, warnings = check(plan, feed)
+    assert [(one.of, one.signals == one.calls) for one in checked] == [("the feed", True)]
+    assert warnings == []
+
+
+def test_where_too_little_shows_there_is_a_warning(feed: Tape, tmp_path: Path) -> None:
+    path = tmp_path / "targets.parquet"
+    decided = EmaCross(fast=12, slow=60)
+    _, warnings = check(targets(decided, feed, path, early=HOUR), feed)
+    golden("check/open_times_perhaps.txt", "\n".join(warnings).replace(str(path), path.name))
+    _, warnings = check(targets(decided, feed, path, early=0), feed)
+    assert warnings == []
 
 
 HONEST = {

@@ -177,7 +177,7 @@ def test_what_cannot_be_copied_is_named() -> None:
     plan = portfolio(replace(follower("mine"), strategy=strategy))
     with pytest.raises(ConfigError) as caught:
         fresh(plan)
-    golden("config/not_copied.txt", str(caught.value))
+    golden("check/not_copied.txt", str(caught.value))
 
 
 # ── a recording that begins in the middle of a run ────────────────────────────────────────────
