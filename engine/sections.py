@@ -26,12 +26,17 @@ class Mode(Section):
 class Instrument(Section):
     """How a symbol may be traded; null means not rounded, and no least amount."""
 
-    kind: Literal["spot"] = "spot"
+    kind: Literal["spot", "linear"] = "spot"  # linear: a perpetual settled in its quote
     tick: Positive | None = None  # price step
     lot: Positive | None = None  # quantity step, base units
     notional_min: Money | None = None  # least value of an order
     contract_size: Positive | None = None  # base units of one contract
     quote: str | None = None  # null: the text between `/` and `:` of the symbol
+    leverage: Annotated[float, Field(ge=1)] | None = None  # linear: value over margin; null: 1
+    leverage_max: Annotated[float, Field(ge=1)] | None = None  # what the venue allows
+    margin: Literal["isolated", "cross"] | None = None  # linear; null: isolated
+    maintenance_ratio: Annotated[float, Field(gt=0, lt=1)] | None = None  # linear; null: 0.005
+    liquidation_ratio: Fraction | None = None  # linear: the venue's fee; null: none
 
 
 class Universe(Section):
@@ -82,9 +87,15 @@ class Exits(Section):
 
 
 class Execution(Section):
-    """How orders are filled."""
+    """How orders are made and filled; exits are always market orders."""
 
     fill_on: Literal["next", "close"]
+    order: Literal["market", "limit"] = "market"  # of openings
+    limit_offset_bps: Annotated[float, Field(ge=0, lt=10_000)] = 0.0  # better than the last price
+    good_for_seconds: Annotated[float, Field(ge=0)] | None = None  # null: until canceled; 0: once
+    post_only: bool = False  # a limit order that would take is canceled
+    queue_share: Annotated[float, Field(ge=0, le=1)] = 1.0  # of the volume, at a price just touched
+    opposite_books: Literal["deny", "allow"] = "deny"  # allow: in backtests only
 
 
 class Costs(Section):
@@ -93,6 +104,12 @@ class Costs(Section):
     taker: Fraction
     maker: Annotated[float, Field(gt=-1, lt=1)]  # below 0: a rebate
     slippage_bps: Annotated[float, Field(ge=0, lt=10_000)]
+    spread_bps: Annotated[float, Field(ge=0, lt=10_000)] = 0.0  # whoever takes pays half
+    impact_bps: Annotated[float, Field(ge=0, lt=10_000)] = 0.0  # at an order as large as the volume
+    volume_share_max: Annotated[float, Field(ge=0, le=1)] = 0.0  # that orders can fill; 0: no bound
+    funding_ratio: Annotated[float, Field(ge=-0.05, le=0.05)] = 0.0  # paid by longs each time …
+    funding_hours: Annotated[float, Field(gt=0, le=24)] = 8.0  # … so often
+    funding_files: dict[str, str] | None = None  # {SYMBOL: path} of rates, which win
 
 
 class Store(Section):

@@ -24,6 +24,7 @@ from engine.sections import (
     Exits,
     Fixed,
     Instance,
+    Instrument,
     Section,
     Sections,
     Universe,
@@ -37,6 +38,7 @@ class Settings(Sections):
     config_hash: str  # sha256 of what is in it
 
 
+MAINTENANCE = 0.005  # of a position's value, where an instrument does not say
 _HINTS = get_type_hints(Sections, include_extras=True)
 OVERLAYS = ("local", "experiment", "env")  # their files set keys of other sections
 _PARTS = ("feed", "venue", "strategy", "risk")
@@ -121,10 +123,15 @@ def _unfit(mode: str) -> str:
 def _crossed(found: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
     """Yield place and sentence for each contradiction between values that are right alone."""
     universe: Universe | None = found.get("universe")
+    mode, execution = found.get("mode"), found.get("execution")
     if universe:
         yield from _symbols(universe)
         if account := found.get("account"):
             yield from _quotes(universe, account)
+    yield from _funded(found)
+    if mode and mode.name == "paper" and execution and execution.opposite_books == "allow":
+        place: Place = ("execution", "opposite_books")
+        yield place, "must be deny for mode=paper, was allow. Venues net what is opposite."
     web, telemetry = found.get("web"), found.get("telemetry")
     if web and telemetry and web.port and web.port == telemetry.port:
         yield ("web", "port"), f"must differ from telemetry.port, {web.port}. Choose another."
@@ -142,11 +149,48 @@ def _symbols(universe: Universe) -> Iterator[tuple[Place, str]]:
     for symbol, count in Counter(universe.symbols).items():
         if count > 1:
             yield place, f"must name {symbol} once, named it {count} times. Leave one out."
-    for symbol in universe.instruments or ():
+    for symbol, declared in (universe.instruments or {}).items():
+        yield from _leveraged(declared, ("universe", "instruments", symbol))
         if symbol not in universe.symbols:
             hint = did_you_mean(symbol, universe.symbols) or "."
             here: Place = ("universe", "instruments", symbol)
             yield here, f"must be one of universe.symbols, was not{hint} Add it there or remove it."
+
+
+_LINEAR = ("leverage", "leverage_max", "margin", "maintenance_ratio", "liquidation_ratio")
+
+
+def _leveraged(declared: Instrument, place: Place) -> Iterator[tuple[Place, str]]:
+    if declared.kind == "spot":
+        for key in _LINEAR:
+            if getattr(declared, key) is not None:
+                yield (*place, key), "must be left out for kind: spot, was set. Write kind: linear."
+        return
+    leverage, most = declared.leverage or 1.0, declared.leverage_max
+    if most and leverage > most:
+        sentence = f"must be at most leverage_max, {most:g}, was {leverage:g}. Lower it."
+        yield (*place, "leverage"), sentence
+    least = declared.maintenance_ratio or MAINTENANCE
+    if 1.0 / leverage <= least:
+        yield (
+            (*place, "leverage"),
+            f"must leave more margin than maintenance_ratio, {least:g}, was {leverage:g}, which"
+            f" leaves {1.0 / leverage:g}. Lower it.",
+        )
+
+
+def _funded(found: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    costs, universe, mode = found.get("costs"), found.get("universe"), found.get("mode")
+    if not costs or not universe:
+        return
+    for symbol in costs.funding_files or ():
+        if universe.instrument(symbol).kind != "linear" or symbol not in universe.symbols:
+            yield (
+                ("costs", "funding_files", symbol),
+                "must be a perpetual of universe.symbols, was not. Declare it with kind: linear.",
+            )
+    if mode and mode.name == "paper" and (costs.funding_ratio or costs.funding_files):
+        yield ("costs",), "funding must be left out for mode=paper, was set. Leave it to backtests."
 
 
 def _quotes(universe: Universe, account: Account) -> Iterator[tuple[Place, str]]:
@@ -198,29 +242,44 @@ def _spanned(base: str, instance: Instance, place: Place) -> Iterator[tuple[Plac
 
 def build(settings: Settings) -> Portfolio:
     """Return the portfolio that validated settings declare."""
-    universe, costs = settings.universe, settings.costs
+    universe, costs, execution = settings.universe, settings.costs, settings.execution
+    lives = execution.good_for_seconds
     return Portfolio(
         instruments=tuple(_instrument(universe, symbol) for symbol in universe.symbols),
         instances=tuple(_instance(settings, name) for name in settings.strategy),
         rules=tuple(settings.risk.items()),
         cash=settings.account.cash,
         taker=costs.taker,
-        slippage=costs.slippage_bps / 10_000,
-        fill_on=FillOn[settings.execution.fill_on.upper()],
+        maker=costs.maker,
+        slippage=(costs.slippage_bps + costs.spread_bps / 2.0) / 10_000,
+        impact=costs.impact_bps / 10_000,
+        share_max=costs.volume_share_max,
+        queue_share=execution.queue_share,
+        by_limit=execution.order == "limit",
+        offset=execution.limit_offset_bps / 10_000,
+        post_only=execution.post_only,
+        good_for=-1 if lives is None else round(lives * 1_000),
+        fill_on=FillOn[execution.fill_on.upper()],
         latency=settings.venue.latency_ms,
         rejection=settings.venue.rejection_ratio,
         seed=settings.venue.seed,
+        opposite_books=execution.opposite_books == "allow",
     )
 
 
 def _instrument(universe: Universe, symbol: str) -> portfolio.Instrument:
     declared = universe.instrument(symbol)
+    is_linear = declared.kind == "linear"
     return portfolio.Instrument(
         symbol,
         tick=declared.tick or 0.0,
         lot=declared.lot or 0.0,
         notional_min=declared.notional_min or 0.0,
         contract_size=declared.contract_size or 1.0,
+        leverage=(declared.leverage or 1.0) if is_linear else 0.0,
+        isolated=declared.margin != "cross",
+        maintenance=(declared.maintenance_ratio or MAINTENANCE) if is_linear else 0.0,
+        liquidation=declared.liquidation_ratio or 0.0,
     )
 
 

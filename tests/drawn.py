@@ -35,7 +35,7 @@ RULES: Any = (
 
 prices = st.floats(1.0, 1e5)
 wishes = [-1.0, 0.0, 0.0, 0.25, 0.5, 1.0, 1.0]
-WORDS = [kind for kind in Kind if kind >= Kind.PAUSE]
+WORDS = [kind for kind in Kind if Kind.PAUSE <= kind <= Kind.REARM]
 FIXED = 1.5
 fractions = st.floats(0.0, 0.05)
 
@@ -85,6 +85,9 @@ def _markets(draw: st.DrawFn) -> Any:
     for kind in draw(st.lists(st.sampled_from(WORDS), max_size=6)):
         moment = draw(st.integers(0, n)) * MINUTE + draw(offsets)
         events.append(command(kind, moment, draw(st.integers(-1, 3)), draw(st.integers(-1, 1))))
+    for moment in draw(st.lists(st.integers(0, n), max_size=4)):
+        rate, symbol = draw(st.sampled_from([0.01, -0.01])), draw(st.integers(0, 1))
+        events.append(target(moment * MINUTE, rate, kind=Kind.FUNDING, symbol=symbol))
     merged = numbered(*events)
     merged["history"][: draw(st.sampled_from([0, 0, 0, n]))] = 1
     return merged
@@ -96,8 +99,11 @@ def markets() -> st.SearchStrategy[Any]:
 
 
 @st.composite
-def portfolios(draw: st.DrawFn) -> Portfolio:
-    """Draw followers and one that fails, with costs, grids, sizings, exits, and a bad venue."""
+def portfolios(draw: st.DrawFn, is_spot: bool = False) -> Portfolio:
+    """Draw followers and one that fails, with costs, grids, sizings, exits, and a bad venue.
+
+    Each symbol is spot or, unless told otherwise, a perpetual of any margin.
+    """
     sizing: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
         [
             {"sizing": Sizing.FIXED, "quantity": FIXED},
@@ -106,14 +112,25 @@ def portfolios(draw: st.DrawFn) -> Portfolio:
         ]
     )
     exits = st.sampled_from([{}, {"stop_loss": 0.05}, {"stop_loss": 0.1, "take_profit": 0.1}])
-    grids = st.sampled_from([{}, {"tick": 0.5, "lot": 0.01}, {"contract_size": 10.0}])
+    grids: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
+        [{}, {"tick": 0.5, "lot": 0.01}, {"contract_size": 10.0}]
+    )
+    perpetual: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+        {
+            "leverage": st.sampled_from([1.0, 3.0, 20.0]),
+            "isolated": st.booleans(),
+            "maintenance": st.sampled_from([0.005, 0.02]),
+            "liquidation": st.sampled_from([0.0, 0.01]),
+        }
+    )
+    kinds = st.just({}) if is_spot else st.one_of(st.just({}), perpetual)
     symbols = ("X/USD", "Y/USD")
     how, at = draw(st.sampled_from([RAISED, NOT_A_NUMBER])), draw(st.integers(1, 30))
     rules = [(), RULES, (("faulty", FaultyRule(quantity_max=1.0)), *RULES)]
     return portfolio(
         *(follower(f"f{i}", symbols=symbols, **draw(sizing), **draw(exits)) for i in range(3)),
         Instance("faulty", Faulty(how=how, at=at), symbols[:1], MINUTE, **draw(sizing)),
-        instruments=tuple(Instrument(symbol, **draw(grids)) for symbol in symbols),
+        instruments=tuple(Instrument(symbol, **draw(grids), **draw(kinds)) for symbol in symbols),
         cash=draw(st.floats(100.0, 1e6)),
         taker=draw(fractions),
         slippage=draw(fractions),
@@ -121,4 +138,5 @@ def portfolios(draw: st.DrawFn) -> Portfolio:
         latency=draw(st.sampled_from([0, 1, 20_000, 90_000])),
         rejection=draw(st.sampled_from([0.3, 0.0, 0.9])),
         seed=draw(st.integers(0, 5)),
+        opposite_books=draw(st.booleans()),
     )

@@ -159,9 +159,10 @@ def _verbs() -> set[str]:
     }
 
 
-def _helpers() -> set[str]:
+def _indicators() -> set[str]:
     functions = inspect.getmembers(indicators, inspect.isfunction)
-    return {f"{name}({', '.join(inspect.signature(f).parameters)})" for name, f in functions}
+    calls = {f"{name}({', '.join(inspect.signature(f).parameters)})" for name, f in functions}
+    return calls | {*indicators.__all__} - {name for name, _ in functions} - {"UNKNOWN"}
 
 
 @pytest.mark.parametrize(
@@ -176,7 +177,7 @@ def _helpers() -> set[str]:
         ("configuration.md", "Several instances", lambda: Common.model_fields),
         ("configuration.md", "Settings", lambda: {*_settings(), *Instrument.model_fields}),
         ("strategies.md", "Shipped strategies", lambda: _options("strategy")),
-        ("strategies.md", "Helpers", _helpers),
+        ("strategies.md", "Indicators", _indicators),
         ("rules.md", "Shipped rules", lambda: _options("risk")),
         ("fills.md", "Reasons", lambda: {r.name.lower() for r in Reason} - {"none", "rule"}),
         ("fills.md", "Statuses", lambda: {s.name.lower() for s in Status}),

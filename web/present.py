@@ -108,9 +108,12 @@ def count(value: Number) -> str:
     return _text(value, ",.0f")
 
 
-def tone(value: Number) -> str:
-    """Return the class of a profit: gain, loss or flat."""
-    if value is None or not value:
+def tone(value: Number, digits: int = 4) -> str:
+    """Return the class of a profit: gain, loss or flat, which is what reads as nothing.
+
+    A percentage with two digits is a fraction with four.
+    """
+    if value is None or not round(value, digits):
         return "flat"
     return "gain" if value > 0 else "loss"
 

@@ -5,6 +5,7 @@ Pure: no clock, no input or output, no randomness. Only + - x / and comparisons 
 result is the same to the last bit compiled, interpreted, in one batch and one event at a time.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,8 @@ from engine.core.bar import close_due, extend
 from engine.core.block import Core
 from engine.core.command import obey
 from engine.core.exits import leave
-from engine.core.ledger import mark
+from engine.core.ledger import fund, mark
+from engine.core.margin import liquidate
 from engine.core.match import match
 from engine.core.records import Event, Failure, Kind
 from engine.core.signal import consider
@@ -34,18 +36,23 @@ def advance(core: Core, events: Sequence[Event], first: int, last: int, equity: 
 
         field of the state             written by
         account ts seq history         advance
-        account cash fees              ledger.post
-        account value equity           ledger.mark, ledger.post
+        account cash                   ledger.post, ledger.fund
+        account fees                   ledger.post
+        account value equity           ledger.mark, ledger.add_up, ledger.fund
+        account margin                 ledger.add_up
         account orders                 order.place, exits.leave, match.again
         account killed, book paused    command.obey
         account failure failed_*       signal.fail, risk.decide
         book step                      signal.fail (-1)
         symbol price price_ts          ledger.mark
-        symbol position value          ledger.post, ledger.mark (value)
+        symbol position cost margin    ledger.add_up
+        symbol value                   ledger.add_up, ledger.mark
+        symbol volume room             advance.on_prices, fill.execute (room)
         series *                       bar.gather, bar.close_bar
         book out                       users' steps, advance.on_target, signal.consider (tag)
         book wish                      signal.consider
         book position entry … paid     ledger.post
+        book funding                   ledger.post, ledger.fund
         book stop take                 protect.protect, fill.execute
         book orders, working orders    order.place, order.cancel, match
         rule_view, intent              risk.decide (scratch for users' checks)
@@ -65,6 +72,8 @@ def advance(core: Core, events: Sequence[Event], first: int, last: int, equity: 
             close_due(core, event.ts)
         elif event.kind == Kind.TARGET:
             on_target(core, event)
+        elif event.kind == Kind.FUNDING:
+            fund(core, event)
         else:
             obey(core, event)
         equity[i] = account.equity
@@ -81,11 +90,17 @@ def on_prices(core: Core, event: Event) -> None:
     s, bar = event.symbol, event.bar
     symbol = core.symbols[s]
     if core.account.history == 0:
+        if core.account.is_bounded != 0:
+            symbol.volume = bar.volume
+            share = core.account.share_max
+            symbol.room = bar.volume * share if share > 0.0 else math.inf
         for k in range(symbol.book_first, symbol.book_end):
             if core.books[k].orders > 0:
-                match(core, k, bar.ts, bar.open)
+                match(core, k, bar)
             if core.books[k].position != 0.0:
                 leave(core, k, bar)
+        if symbol.leverage > 0.0 and symbol.position != 0.0:
+            liquidate(core, s, bar)
     mark(core, s, bar.close)
     extend(core, s, event)
     if event.kind == Kind.TICK:

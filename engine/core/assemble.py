@@ -97,12 +97,18 @@ def _lay_users(block: Words, offset: int, users: list[Part]) -> Iterator[tuple[i
 def _account(block: Words, portfolio: Portfolio) -> None:
     account = table_of(block, "account")
     account["cash"] = account["equity"] = portfolio.cash
-    account["taker"] = portfolio.taker
-    account["slippage"] = portfolio.slippage
+    for name in ("taker", "maker", "slippage", "impact", "share_max", "queue_share", "by_limit"):
+        account[name] = getattr(portfolio, name)
+    for name in ("offset", "post_only", "good_for"):
+        account[name] = getattr(portfolio, name)
+    account["is_bounded"] = (
+        portfolio.share_max > 0.0 or portfolio.impact > 0.0 or portfolio.queue_share < 1.0
+    )
     account["fill_on"] = portfolio.fill_on
     account["latency"] = portfolio.latency
     account["rejection"] = portfolio.rejection
     account["seed"] = portfolio.seed
+    account["opposite_books"] = portfolio.opposite_books
     account["seq"] = account["failed_rule"] = -1
 
 
@@ -116,7 +122,8 @@ def _symbols(block: Words, plan: Layout, series: list[tuple[int, int]]) -> None:
         row["tick"] = instrument.tick
         row["lot"] = instrument.lot
         row["notional_min"] = instrument.notional_min
-        row["contract_size"] = instrument.contract_size
+        for name in ("contract_size", "leverage", "isolated", "maintenance", "liquidation"):
+            row[name] = getattr(instrument, name)
 
 
 def _series(block: Words, plan: Layout, series: list[tuple[int, int]]) -> None:
@@ -152,9 +159,10 @@ def _book(
 def _log(books: int, rules: int) -> Words:
     """Return an empty log that holds the rows of at least one more event when `rows_max` is hit.
 
-    At most a book sees all its orders end, leaves, and decides on two bars.
+    At most a book sees all its orders rejected and placed again, leaves, is liquidated with what
+    waits, and decides on two bars.
     """
-    margin = books * (ORDERS_PER_BOOK + 8 + 2 * rules)
+    margin = books * (3 * ORDERS_PER_BOOK + 16 + 2 * rules)
     rows = LOG_ROWS + margin
     log = allocate({"log": 1} | {name: rows for name in LOGS if name != "log"})
     np.copyto(table_of(log, "log")["rows_max"], LOG_ROWS)

@@ -26,6 +26,7 @@ from engine.core.records import (
     Log,
     Order,
     OrderRow,
+    PostingRow,
     RuleRow,
     Series,
     SignalRow,
@@ -56,6 +57,7 @@ class Core:
     denials: Sequence[DenialRow]
     orders: Sequence[OrderRow]
     fills: Sequence[FillRow]
+    postings: Sequence[PostingRow]
     trades: Sequence[TradeRow]
 
     def __init__(self, block: Words, log: Words, functions: Sequence[Callable[..., Any]]) -> None:
@@ -96,7 +98,7 @@ def _tables() -> dict[str, tuple[type[Record], bool]]:
 
 
 TABLES = _tables()
-LOGS = ("log", "signals", "decisions", "denials", "orders", "fills", "trades")
+LOGS = ("log", "signals", "decisions", "denials", "orders", "fills", "postings", "trades")
 PLACES = {name: 2 * i for i, name in enumerate(TABLES)}
 
 

@@ -45,4 +45,4 @@ def close(core: Core, k: int, reason: Reason) -> None:
     """Cancel all orders of book `k` and order the end of its position."""
     cancel(core, k, True, reason)
     if core.books[k].position != 0.0:
-        place(core, k, -core.books[k].position, reason)
+        place(core, k, -core.books[k].position, 1, reason)

@@ -5,7 +5,7 @@ bar does not tell which came first, so the stop does. (`docs/guide/fills.md`)
 """
 
 from engine.core.block import Core
-from engine.core.fill import execute
+from engine.core.fill import TAKES, execute
 from engine.core.log import log_order
 from engine.core.records import Bar, Reason, Status
 
@@ -28,4 +28,7 @@ def _close(core: Core, k: int, ts: int, price: float, reason: Reason) -> None:
     account, book = core.account, core.books[k]
     account.orders += 1
     log_order(core, k, account.orders, Status.PLACED, -book.position, price, reason)
-    execute(core, k, account.orders, -book.position, ts, price, reason)
+    order = account.orders
+    left = execute(core, k, order, -book.position, 1, ts, price, reason, TAKES)
+    if left != 0.0:  # the price is still there with the next event
+        log_order(core, k, order, Status.CANCELED, left, price, Reason.NO_VOLUME)

@@ -64,8 +64,9 @@ def log_order(
 
 
 def log_fill(
-    core: Core, k: int, order: int, ts: int, quantity: float, price: float, fee: float, reason: int
-) -> None:
+    core: Core, k: int, order: int, ts: int, quantity: float, price: float, fee: float,
+    paid: float, reason: int,
+) -> None:  # fmt: skip
     """Append a fill of book `k` that is already in the ledger."""
     row = core.fills[core.log.fills]
     row.ts = ts
@@ -75,6 +76,7 @@ def log_fill(
     row.quantity = quantity
     row.price = price
     row.fee = fee
+    row.paid = paid
     row.position = core.books[k].position
     row.cash = core.account.cash
     row.reason = reason
@@ -82,20 +84,35 @@ def log_fill(
     core.log.rows += 1
 
 
-def log_trade(core: Core, k: int, ts: int, reason: int) -> None:
+def log_posting(core: Core, k: int, amount: float, reason: int) -> None:
+    """Append money that book `k` brought or cost the account without a fill."""
+    row = core.postings[core.log.postings]
+    row.ts = core.account.ts
+    row.seq = core.account.seq
+    row.book = k
+    row.amount = amount
+    row.reason = reason
+    core.log.postings += 1
+    core.log.rows += 1
+
+
+def log_trade(core: Core, k: int, ts: int, was_long: bool, reason: int) -> None:
     """Append the round trip that book `k` has just closed."""
     book = core.books[k]
+    bought, sold = book.spent / book.bought, book.earned / book.sold
+    moved = (book.earned - book.spent) * core.symbols[book.symbol].contract_size
     row = core.trades[core.log.trades]
     row.opened_at = book.opened_at
     row.closed_at = ts
     row.opened_seq = book.opened_seq
     row.seq = core.account.seq
     row.book = k
-    row.quantity = book.bought
-    row.entry = book.spent / book.bought
-    row.exit = book.earned / book.sold
+    row.quantity = book.bought if was_long else -book.sold
+    row.entry = bought if was_long else sold
+    row.exit = sold if was_long else bought
     row.fees = book.paid
-    row.profit = (book.earned - book.spent) * core.symbols[book.symbol].contract_size - book.paid
+    row.funding = book.funding
+    row.profit = moved - book.paid + book.funding
     row.equity = book.opened_equity
     row.reason = reason
     core.log.trades += 1

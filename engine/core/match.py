@@ -1,40 +1,88 @@
 """Fills the working orders that an event makes possible."""
 
 from engine.core.block import Core
-from engine.core.fill import execute
+from engine.core.fill import TAKES, execute
 from engine.core.log import log_order
 from engine.core.order import move
-from engine.core.records import ORDERS_PER_BOOK, Reason, Status
+from engine.core.records import ORDERS_PER_BOOK, Bar, Reason, Status
 
 _WORD = 0xFFFFFFFF  # 32 bits
 
 
-def match(core: Core, k: int, ts: int, price: float) -> None:
-    """Fill each order of book `k` that was placed before this event and is due by time `ts`.
+def match(core: Core, k: int, bar: Bar) -> None:
+    """Fill each order of book `k` that was placed before this event and is due by its time.
 
-    The simulated venue may reject it. An order that opens is then gone; one that reduces is placed
-    again while the position that it was to close is still there. What was ordered after it waits
-    for it, so that the position never exceeds what was decided.
+    A market order fills at the open, a limit order where the prices reach it. The simulated venue
+    may reject an order when it first meets it. An order that opens is then gone; one that reduces
+    is placed again while the position that it was to close is still there. What was ordered after
+    it waits for it, so that the position never exceeds what was decided.
     """
     book = core.books[k]
     first = k * ORDERS_PER_BOOK
-    left = 0
+    kept = 0
+    waits = False  # for an order before it
     for q in range(book.orders):
         order = core.working[first + q]
-        stays = left > 0 or order.seq >= core.account.seq or order.ts > ts
-        if not stays and is_rejected(core, order.id):
-            quantity = order.quantity
+        stays = waits or order.seq >= core.account.seq or order.ts > bar.ts
+        if stays:
+            waits = waits or order.limit == 0.0
+        elif order.rests == 0 and is_rejected(core, order.id):
+            quantity, price = order.quantity, bar.open
             log_order(core, k, order.id, Status.REFUSED, quantity, price, Reason.REJECTED)
-            stays = quantity < 0.0 < book.position
+            stays = order.reduces != 0 and book.position != 0.0
             if stays:
                 again(core, k, first + q, price)
-        elif not stays:
-            execute(core, k, order.id, order.quantity, ts, price, order.reason)
+                waits = True
+        else:
+            stays = meet(core, k, first + q, bar)
+            waits = waits or (stays and order.limit == 0.0)
         if stays:
-            if left < q:
-                move(core, first + q, first + left)
-            left += 1
-    book.orders = left
+            if kept < q:
+                move(core, first + q, first + kept)
+            kept += 1
+    book.orders = kept
+
+
+def meet(core: Core, k: int, row: int, bar: Bar) -> bool:
+    """Fill an order of book `k` by the prices of an event; return whether it stays at work."""
+    order = core.working[row]
+    quantity, limit, reduces = order.quantity, order.limit, order.reduces
+    if limit == 0.0:
+        left = execute(core, k, order.id, quantity, reduces, bar.ts, bar.open, order.reason, TAKES)
+    elif order.expires > 0 and bar.ts >= order.expires and order.rests != 0:
+        return ended(core, k, row, Reason.EXPIRED)
+    elif order.rests == 0 and (bar.open <= limit if quantity > 0.0 else bar.open >= limit):
+        if core.account.post_only != 0:
+            return ended(core, k, row, Reason.POST_ONLY)
+        left = execute(core, k, order.id, quantity, reduces, bar.ts, bar.open, order.reason, TAKES)
+    else:
+        left = rest(core, k, row, bar)
+    order.quantity = left
+    order.rests = 1
+    if left != 0.0 and limit > 0.0 and 0 < order.expires <= bar.ts:
+        return ended(core, k, row, Reason.EXPIRED)
+    return left != 0.0
+
+
+def rest(core: Core, k: int, row: int, bar: Bar) -> float:
+    """Fill a limit order that rests, at its price, where it is reached; return what is left.
+
+    Where the price only touches it, others stood before it: it gets its share of the volume.
+    """
+    order = core.working[row]
+    quantity, limit = order.quantity, order.limit
+    best = bar.low if quantity > 0.0 else bar.high
+    if best > limit if quantity > 0.0 else best < limit:
+        return quantity
+    share = core.account.queue_share if best == limit else 1.0
+    return execute(core, k, order.id, quantity, order.reduces, bar.ts, limit, order.reason, share)
+
+
+def ended(core: Core, k: int, row: int, reason: int) -> bool:
+    """Cancel an order of book `k`; return that it does not stay."""
+    order = core.working[row]
+    log_order(core, k, order.id, Status.CANCELED, order.quantity, order.limit, reason)
+    return False
 
 
 def again(core: Core, k: int, row: int, price: float) -> None:

@@ -1,13 +1,13 @@
 """Places orders and keeps the working ones of each book, oldest first."""
 
 from engine.core.block import Core
-from engine.core.fill import execute
+from engine.core.fill import TAKES, cut, execute, on_grid
 from engine.core.log import log_order
 from engine.core.records import ORDERS_PER_BOOK, FillOn, Reason, Status
 
 
-def place(core: Core, k: int, quantity: float, reason: int) -> None:
-    """Place a market order of book `k` for the next event of its symbol after the latency.
+def place(core: Core, k: int, quantity: float, reduces: int, reason: int) -> None:
+    """Place an order of book `k` for the next event of its symbol after the latency.
 
     Where its rows are full, the newest of them reduces, as does this one: one order does for both.
     """
@@ -21,16 +21,36 @@ def place(core: Core, k: int, quantity: float, reason: int) -> None:
         log_order(core, k, newest.id, Status.CANCELED, newest.quantity, price, why)
     account.orders += 1
     log_order(core, k, account.orders, Status.PLACED, quantity, price, reason)
-    if account.fill_on == FillOn.CLOSE:
-        execute(core, k, account.orders, quantity, account.ts, price, reason)
-        return
+    limit = 0.0
+    if account.by_limit != 0 and reduces == 0:
+        limit = limit_price(core, book.symbol, quantity)
+    elif account.fill_on == FillOn.CLOSE:
+        quantity = execute(
+            core, k, account.orders, quantity, reduces, account.ts, price, reason, TAKES
+        )
+        if quantity == 0.0:
+            return
     order = core.working[k * ORDERS_PER_BOOK + book.orders]
     order.id = account.orders
     order.seq = account.seq
     order.ts = account.ts + account.latency
     order.quantity = quantity
+    order.limit = limit
+    order.rests = 0
+    order.expires = 0
+    if limit > 0.0 and account.good_for >= 0:
+        order.expires = order.ts + account.good_for
+    order.reduces = reduces
     order.reason = reason
     book.orders += 1
+
+
+def limit_price(core: Core, s: int, quantity: float) -> float:
+    """Return the price of a limit order, the offset away from the last one and on the tick grid."""
+    symbol, offset = core.symbols[s], core.account.offset
+    if quantity > 0.0:
+        return on_grid(symbol.price * (1.0 - offset), symbol.tick, -1)
+    return on_grid(symbol.price * (1.0 + offset), symbol.tick, 1)
 
 
 def cancel(core: Core, k: int, with_exits: bool, reason: int) -> None:
@@ -40,7 +60,7 @@ def cancel(core: Core, k: int, with_exits: bool, reason: int) -> None:
     left = 0
     for q in range(book.orders):
         order = core.working[first + q]
-        if order.quantity > 0.0 or with_exits:
+        if order.reduces == 0 or with_exits:
             price = core.symbols[book.symbol].price
             log_order(core, k, order.id, Status.CANCELED, order.quantity, price, reason)
         else:
@@ -56,16 +76,21 @@ def move(core: Core, source: int, target: int) -> None:
     copy.seq = order.seq
     copy.ts = order.ts
     copy.quantity = order.quantity
+    copy.limit = order.limit
+    copy.expires = order.expires
+    copy.rests = order.rests
+    copy.reduces = order.reduces
     copy.reason = order.reason
 
 
 def held_after(core: Core, k: int) -> float:
     """Return the position of book `k` once its working orders are filled.
 
-    Like fills, it never goes below zero: an exit may wait for a position that a stop has closed.
+    Like fills, an exit never crosses zero: it may wait for a position that a stop has closed.
     """
     book = core.books[k]
     position = book.position
     for q in range(book.orders):
-        position = max(position + core.working[k * ORDERS_PER_BOOK + q].quantity, 0.0)
+        order = core.working[k * ORDERS_PER_BOOK + q]
+        position += order.quantity if order.reduces == 0 else cut(order.quantity, position)
     return position

@@ -22,13 +22,21 @@ def parse_timeframe(text: str) -> int:
 
 @dataclass(frozen=True)
 class Instrument:
-    """A symbol and its grid; 0.0 means that prices or quantities are not rounded."""
+    """A symbol and its grid; 0.0 means that prices or quantities are not rounded.
+
+    A linear perpetual has a `leverage`, which is 0.0 for spot. `maintenance` and `liquidation` are
+    fractions of a position's value: the least margin, and the fee where it is gone.
+    """
 
     symbol: str
     tick: float = 0.0
     lot: float = 0.0
     notional_min: float = 0.0
     contract_size: float = 1.0
+    leverage: float = 0.0
+    isolated: bool = True
+    maintenance: float = 0.0
+    liquidation: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,12 @@ class Instance:
 
 @dataclass(frozen=True)
 class Portfolio:
-    """All instances on one account; `taker` and `slippage` are fractions of the traded value.
+    """All instances on one account; fees and `slippage` are fractions of the traded value.
+
+    Slippage grows by `impact` x the root of the order's share in the bar's volume, of which no more
+    than `share_max` can be filled (0.0: no bound), `queue_share` where a limit order is only
+    touched. `by_limit` makes openings limit orders, `offset` (a fraction) better than the price,
+    which live `good_for` ms (-1: for ever) and, where `post_only`, never take.
 
     The simulated venue fills an order `latency` ms after its decision at the earliest, and rejects
     a share `rejection` of them, drawn from `seed`.
@@ -64,11 +77,20 @@ class Portfolio:
     rules: tuple[tuple[str, Rule], ...]
     cash: float
     taker: float = 0.0
+    maker: float = 0.0
     slippage: float = 0.0
+    impact: float = 0.0
+    share_max: float = 0.0
+    queue_share: float = 1.0
+    by_limit: bool = False
+    offset: float = 0.0
+    post_only: bool = False
+    good_for: int = -1
     fill_on: FillOn = FillOn.NEXT
     latency: int = 0
     rejection: float = 0.0
     seed: int = 0
+    opposite_books: bool = False
 
     @property
     def symbols(self) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ class Kind(enum.IntEnum):
     FLATTEN = 8  # close and pause
     KILL = 9  # flatten all, and open nothing until REARM
     REARM = 10
+    FUNDING = 11  # holders of a perpetual pay each other: open = rate, paid by longs where above 0
 
 
 class Reason(enum.IntEnum):
@@ -43,6 +44,12 @@ class Reason(enum.IntEnum):
     COMMAND = 12
     REJECTED = 13
     NO_PRICE = 14
+    OPPOSITE_BOOK = 15
+    LIQUIDATION = 16
+    FUNDING = 17
+    EXPIRED = 18
+    POST_ONLY = 19
+    NO_VOLUME = 20
     RULE = 100
 
 
@@ -53,6 +60,7 @@ class Status(enum.IntEnum):
     FILLED = 2
     REFUSED = 3
     CANCELED = 4
+    PARTIAL = 5  # some of it was filled, the rest waits
 
 
 class Failure(enum.IntEnum):
@@ -119,16 +127,27 @@ class Account(Record):
     seq: int  # of the present event
     history: int  # 1 while the present event is history
     cash: float
-    value: float  # of all positions at the last prices
+    value: float  # of all positions at the last prices: what spot would bring, what others gained
     equity: float  # cash + value
+    margin: float  # of the cash, what holds perpetuals open
     fees: float  # paid so far
     orders: int  # placed so far: the last order id
-    taker: float  # fee of a market order, as a fraction
-    slippage: float  # of a market order, as a fraction of the price
+    taker: float  # fee of an order that takes, as a fraction …
+    maker: float  # … and of one that rests until the price comes to it
+    slippage: float  # of an order that takes, as a fraction of the price …
+    impact: float  # … and as much more, where it is as large as the bar's volume
+    is_bounded: int  # 1: fills depend on the volume
+    share_max: float  # of a bar's volume that orders can fill, 0.0 for no bound
+    queue_share: float  # of a bar's volume that an order gets whose price is only touched
+    by_limit: int  # 1: openings are limit orders …
+    offset: float  # … so far below the price, above it for shorts, as a fraction
+    post_only: int  # 1: a limit order that would take is canceled
+    good_for: int  # ms after which a limit order expires, -1 for never
     fill_on: int  # FillOn
     latency: int  # ms from a decision to the earliest fill
     rejection: float  # share of orders that the simulated venue rejects …
     seed: int  # … and what decides which
+    opposite_books: int  # 1: books of one symbol may hold against each other
     killed: int  # 1: nothing is opened
     isolate: int  # 1: an instance that fails is left out; 0: `advance` stops
     failure: int  # Failure
@@ -147,10 +166,18 @@ class Symbol(Record):
     lot: float  # quantity step, 0.0 where quantities are not rounded
     notional_min: float
     contract_size: float
+    leverage: float  # of a perpetual: its value over the margin that opens it; 0.0 for spot
+    isolated: int  # 1: a position can lose its own margin and no more
+    maintenance: float  # value x this is the least margin, below which the venue closes …
+    liquidation: float  # … for this fee, as a fraction of the value
     price: float  # last, 0.0 before the first event
     price_ts: int
+    volume: float  # of the present event, where fills depend on it …
+    room: float  # … and how much of it can still be filled
     position: float  # sum of the books
-    value: float  # position at the last price
+    cost: float  # of a perpetual: sum of position x entry, which its value is counted from
+    margin: float  # sum of the books
+    value: float  # position at the last price, less cost
 
 
 class Series(Record):
@@ -199,18 +226,20 @@ class Book(Record):
     take_profit: float
     wish: Wish  # what the strategy last asked for
     out: Out  # what it asks for now
-    position: float
+    position: float  # negative: short
     entry: float  # average price of the position
+    margin: float  # that holds it open, 0.0 for spot
     stop: float  # live prices, 0.0 for none
     take: float
     orders: int  # how many of the book's order rows are working
     opened_at: int  # of the present round trip: bar or tick time of its first fill
     opened_seq: int
-    bought: float  # quantity entered so far in the present round trip
-    spent: float  # quantity entered x price
-    sold: float  # quantity left so far
-    earned: float  # quantity left x price
+    bought: float  # quantity bought so far in the present round trip
+    spent: float  # the same x price
+    sold: float
+    earned: float
     paid: float  # fees of the round trip
+    funding: float  # received in the round trip, negative where paid
     opened_equity: float
 
 
@@ -223,12 +252,16 @@ class RuleRow(Record):
 
 
 class Order(Record):
-    """A market order that waits for its event."""
+    """An order that waits for its event, or for its price."""
 
     id: int
     seq: int  # of the event that caused it
     ts: int  # the earliest time it can be filled
-    quantity: float
+    quantity: float  # that is not filled yet
+    limit: float  # worst price, 0.0 for a market order
+    expires: int  # time from which on it is canceled, 0 for never
+    rests: int  # 1: an event has passed it by, so that it waits in the book
+    reduces: int  # 1: it can only bring the position closer to zero
     reason: int  # Reason
 
 
@@ -272,6 +305,7 @@ class Log(Record):
     denials: int
     orders: int
     fills: int
+    postings: int
     trades: int
     rows: int  # of all logs together
     rows_max: int  # `advance` returns before an event when more are in use
@@ -335,8 +369,19 @@ class FillRow(Record):
     quantity: float
     price: float
     fee: float
+    paid: float  # what the account's cash lost by it: the fee, and what was bought or lost
     position: float  # of the book, afterwards
     cash: float  # afterwards
+    reason: int  # Reason
+
+
+class PostingRow(Record):
+    """Money that moved without a fill."""
+
+    ts: int
+    seq: int
+    book: int
+    amount: float  # received by the account, negative where paid
     reason: int  # Reason
 
 
@@ -348,10 +393,11 @@ class TradeRow(Record):
     opened_seq: int
     seq: int
     book: int
-    quantity: float  # entered
+    quantity: float  # entered, negative for a short
     entry: float  # average prices
     exit: float
     fees: float
-    profit: float  # net of fees
+    funding: float  # received, negative where paid
+    profit: float  # net of fees and funding
     equity: float  # of the account at the entry
     reason: int  # Reason of the last exit

@@ -2,7 +2,7 @@
 
 from engine.core.block import Core, call
 from engine.core.log import log_decision, log_denial
-from engine.core.order import held_after, place
+from engine.core.order import cancel, held_after, place
 from engine.core.records import OPENINGS_PER_BOOK, Failure, Reason
 from engine.core.sizing import sized
 
@@ -12,31 +12,42 @@ def decide(core: Core, k: int) -> None:
 
     Only openings can be denied: risk never stands between a position and its exit.
     """
-    book = core.books[k]
+    book, symbol = core.books[k], core.symbols[core.books[k].symbol]
+    if core.account.by_limit != 0:
+        cancel(core, k, False, Reason.SIGNAL)  # what still rests was another wish
     held = held_after(core, k)
+    target = book.wish.target
     denials = 0
     wanted = 0.0
-    if book.wish.target < 0.0:
-        log_denial(core, k, Reason.SHORT_ON_SPOT, book.wish.target, 0.0)
+    if target < 0.0 and symbol.leverage == 0.0:
+        log_denial(core, k, Reason.SHORT_ON_SPOT, target, 0.0)
         denials += 1
-    elif book.wish.target > 0.0 and core.symbols[book.symbol].price > 0.0:
+    elif target != 0.0 and symbol.price > 0.0:
         wanted = sized(core, k)
-    quantity = wanted - held
-    if quantity > 0.0 or (wanted == 0.0 and book.wish.target > 0.0):
-        denials += _deny(core, k, quantity, held)
-    approved = quantity < 0.0 or denials == 0
-    if not approved:
-        quantity = 0.0
-    log_decision(core, k, 1 if approved else 0, quantity, denials)
-    if quantity != 0.0:
-        place(core, k, quantity, Reason.SIGNAL)
+    closing = opening = 0.0
+    if held == 0.0 or (held * wanted > 0.0 and abs(wanted) > abs(held)):
+        opening = wanted - held
+    elif held * wanted < 0.0:
+        closing, opening = -held, wanted
+    else:
+        closing = wanted - held
+    if opening != 0.0 or (wanted == 0.0 and target != 0.0 and denials == 0):
+        denials += _deny(core, k, opening, held + closing)
+    if denials != 0:
+        opening = 0.0
+    approved = closing != 0.0 or denials == 0
+    log_decision(core, k, 1 if approved else 0, closing + opening, denials)
+    if closing != 0.0:
+        place(core, k, closing, 1, Reason.SIGNAL)
+    if opening != 0.0:
+        place(core, k, opening, 0, Reason.SIGNAL)
 
 
 def _deny(core: Core, k: int, quantity: float, held: float) -> int:
     """Log every reason against an opening of book `k`; return how many there are."""
     book, intent = core.books[k], core.intent
     symbol = core.symbols[book.symbol]
-    notional = quantity * symbol.price * symbol.contract_size
+    notional = abs(quantity) * symbol.price * symbol.contract_size
     denials = 0
     if core.account.killed != 0:
         log_denial(core, k, Reason.KILLED, 1.0, 0.0)
@@ -47,7 +58,7 @@ def _deny(core: Core, k: int, quantity: float, held: float) -> int:
     if symbol.price == 0.0:
         log_denial(core, k, Reason.NO_PRICE, 0.0, 0.0)
         return denials + 1
-    if quantity <= 0.0:
+    if quantity == 0.0:
         log_denial(core, k, Reason.BELOW_LOT, 0.0, symbol.lot)
         return denials + 1
     if notional < symbol.notional_min:
@@ -55,6 +66,10 @@ def _deny(core: Core, k: int, quantity: float, held: float) -> int:
         denials += 1
     if book.orders >= OPENINGS_PER_BOOK:
         log_denial(core, k, Reason.TOO_MANY_ORDERS, book.orders, OPENINGS_PER_BOOK)
+        denials += 1
+    against = _against(core, k, quantity)
+    if against != 0.0 and core.account.opposite_books == 0:
+        log_denial(core, k, Reason.OPPOSITE_BOOK, against, 0.0)
         denials += 1
     _look(core, k, held)
     intent.instance = book.instance
@@ -77,8 +92,19 @@ def _deny(core: Core, k: int, quantity: float, held: float) -> int:
     return denials
 
 
+def _against(core: Core, k: int, quantity: float) -> float:
+    """Return what another book of the symbol holds or has ordered against an opening; else 0.0."""
+    symbol = core.symbols[core.books[k].symbol]
+    if symbol.leverage > 0.0:
+        for j in range(symbol.book_first, symbol.book_end):
+            holds = held_after(core, j) if j != k else 0.0
+            if holds * quantity < 0.0:
+                return holds
+    return 0.0
+
+
 def _look(core: Core, k: int, held: float) -> None:
-    """Fill in what rules may look at."""
+    """Fill in what rules may look at; `held` is what is left of book `k` before it opens."""
     account, book, view = core.account, core.books[k], core.rule_view
     view.ts = account.ts
     view.cash = account.cash
@@ -93,7 +119,7 @@ def _look(core: Core, k: int, held: float) -> None:
         symbol = core.symbols[s]
         position = 0.0
         for j in range(symbol.book_first, symbol.book_end):
-            holds = held_after(core, j)
+            holds = held if j == k else held_after(core, j)
             position += holds
             if holds != 0.0:
                 view.positions += 1

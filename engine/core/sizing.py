@@ -21,4 +21,5 @@ def sized(core: Core, k: int) -> float:
         quantity = book.wish.target * book.ratio * account.equity / price
     if symbol.lot == 0.0:
         return quantity
-    return math.floor(quantity / symbol.lot + 1e-9) * symbol.lot
+    lots = math.floor(abs(quantity) / symbol.lot + 1e-9)
+    return lots * symbol.lot if quantity > 0.0 else -lots * symbol.lot

@@ -24,7 +24,9 @@ def targets(path: Path, instance: int, symbols: Sequence[str], universe: Sequenc
 
     Raises ConfigError where there is no such file, DataError with all that is wrong in it.
     """
-    table = _read(path)
+    if not path.is_file():
+        raise ConfigError(f"{path}: must be a file of targets, was missing. Correct the path.")
+    table = read_table(path)
     problems = list(_problems(path, table, symbols))
     if problems:
         raise DataError(*problems)
@@ -35,9 +37,8 @@ def targets(path: Path, instance: int, symbols: Sequence[str], universe: Sequenc
     )
 
 
-def _read(path: Path) -> pa.Table:
-    if not path.is_file():
-        raise ConfigError(f"{path}: must be a file of targets, was missing. Correct the path.")
+def read_table(path: Path) -> pa.Table:
+    """Return a Parquet or CSV file; raise DataError with one sentence where it is neither."""
     try:
         read = pyarrow.csv.read_csv if path.suffix == ".csv" else pyarrow.parquet.read_table
         return read(path)
@@ -53,7 +54,7 @@ def _problems(path: Path, table: pa.Table, symbols: Sequence[str]) -> Any:
         has = ", ".join(table.column_names) or "none"
         yield f"{path}: must have the columns ts and target, has {has}. Rename or add them."
         return
-    ts, target = _column(table, "ts", np.int64), _column(table, "target", np.float64)
+    ts, target = column(table, "ts", np.int64), column(table, "target", np.float64)
     bad = np.flatnonzero(~(np.abs(target) <= 1.0))
     if len(bad):
         row, value = bad[0], target[bad[0]]
@@ -67,7 +68,7 @@ def _problems(path: Path, table: pa.Table, symbols: Sequence[str]) -> Any:
     if len(ts) and ts[0] < _SECONDS_MAX:
         yield f"{path}: ts must be UTC milliseconds, was {ts[0]} in row 1. Multiply it by 1000."
     for name in _PRICES:
-        prices = _column(table, name, np.float64)
+        prices = column(table, name, np.float64)
         if not (prices >= 0.0).all():
             row = int(np.flatnonzero(~(prices >= 0.0))[0])
             value = f"{prices[row]:g} in row {row + 1}"
@@ -81,7 +82,7 @@ def _problems(path: Path, table: pa.Table, symbols: Sequence[str]) -> Any:
             )
 
 
-def _column(table: pa.Table, name: str, dtype: Any) -> Any:
+def column(table: pa.Table, name: str, dtype: Any) -> Any:
     """Return a column as an array; zeros where the file has none."""
     if name not in table.column_names:
         return np.zeros(table.num_rows, dtype)
@@ -95,8 +96,8 @@ def _events(table: pa.Table, instance: int, symbol: str, index: int) -> Rows:
     events["kind"] = Kind.TARGET
     events["instance"] = instance
     events["symbol"] = index
-    events["ts"] = _column(table, "ts", np.int64)
-    events["bar"]["open"] = _column(table, "target", np.float64)
+    events["ts"] = column(table, "ts", np.int64)
+    events["bar"]["open"] = column(table, "target", np.float64)
     for name, field in _PRICES.items():
-        events["bar"][field] = _column(table, name, np.float64)
+        events["bar"][field] = column(table, name, np.float64)
     return events

@@ -25,7 +25,7 @@ def recount(connection: Connection, snapshot: Mapping[str, Any], account: bytes)
     Raises InvariantBroken with every difference.
     """
     former = Former(snapshot["block"], snapshot["sections"])
-    sizes = _contract_sizes(former)
+    symbols = _symbols(former)
     positions = {(p["instance"], p["symbol"]): p["quantity"] for p in queries.positions(connection)}
     before = {(i, s): Decimal(held) for i, s, held in json.loads(snapshot["positions"])}
     cash, moved = snapshot["cash"], abs(snapshot["cash"])
@@ -37,9 +37,11 @@ def recount(connection: Connection, snapshot: Mapping[str, Any], account: bytes)
             problems.append(
                 f"{instance} {symbol}: must hold the sum of its fills, {added}, holds {held}."
             )
-        paid = flow.notional * sizes[symbol] + flow.fees
+        size, is_spot = symbols[symbol]
+        paid = flow.notional * size + flow.fees if is_spot else flow.paid
         cash -= paid
         moved += abs(paid)
+    cash += queries.posted(connection, snapshot["seq"])
     owned = exact(float(np.frombuffer(account, former.dtype("account"))["cash"][0]))
     if abs(cash - owned) > TOLERANCE * (1 + moved):
         problems.append(f"cash: must be what the fills left of it, {cash}, is {owned}.")
@@ -49,6 +51,10 @@ def recount(connection: Connection, snapshot: Mapping[str, Any], account: bytes)
         )
 
 
-def _contract_sizes(former: Former) -> dict[str, Decimal]:
-    sizes = former.table("symbols")["contract_size"].tolist()
-    return {s: exact(size) for s, size in zip(former.sections["symbols"], sizes, strict=True)}
+def _symbols(former: Former) -> dict[str, tuple[Decimal, bool]]:
+    """Return symbol → its contract size, and whether it is bought with cash."""
+    rows = former.table("symbols")
+    sizes = [exact(size) for size in rows["contract_size"].tolist()]
+    names = rows.dtype.names or ()  # a snapshot of 0.1 knows no leverage
+    is_spot = (rows["leverage"] == 0.0).tolist() if "leverage" in names else [True] * len(sizes)
+    return dict(zip(former.sections["symbols"], zip(sizes, is_spot, strict=True), strict=True))

@@ -13,8 +13,8 @@ from engine.core.block import joined, table_of
 from engine.core.identity import LENGTH, identity
 from engine.core.machine import Compiled, Machine, Rows, drain
 from engine.core.portfolio import Portfolio, parse_timeframe
-from engine.errors import ChanQuantError, ConfigError, InvariantBroken
-from engine.feeds import tape
+from engine.errors import ChanQuantError, ConfigError, DataError, InvariantBroken
+from engine.feeds import funding, tape
 from engine.feeds.targets import targets
 from engine.research import scenarios
 from engine.research.failure import explain
@@ -51,7 +51,7 @@ def backtest(
             bars, portfolio.symbols, portfolio.spans, settings.feed.timeframe
         )
     plan = layout(portfolio)
-    events = with_targets(plan, recording.events)
+    events = with_targets(plan, _with_funding(settings, recording.events))
     span = parse_timeframe(settings.feed.timeframe)
     others = scenarios.others(portfolio, span) if settings.report.scenarios else {}
     machine = begin(plan, recording)
@@ -112,6 +112,30 @@ def replay(
         first = last
     logs = {name: joined(name, [chunk[name] for chunk in chunks]) for name in chunks[0]}
     return Replay(machine, logs, equity)
+
+
+def _with_funding(settings: Settings, events: Rows) -> Rows:
+    """Merge the funding of perpetuals into the events."""
+    costs, universe = settings.costs, settings.universe
+    found: list[Rows] = []
+    problems: list[str] = []
+    first, last = (int(events["ts"][end]) for end in (0, -1)) if len(events) else (0, 0)
+    for s, symbol in enumerate(universe.symbols):
+        if universe.instrument(symbol).kind != "linear":
+            continue
+        path = (costs.funding_files or {}).get(symbol)
+        try:
+            if path is not None:
+                found.append(funding.recorded(Path(path), s, first, last))
+            elif costs.funding_ratio:
+                found.append(
+                    funding.constant(s, costs.funding_ratio, costs.funding_hours, first, last)
+                )
+        except ChanQuantError as error:
+            problems += error.problems
+    if problems:
+        raise DataError(*problems)
+    return tape.merge(events, np.sort(np.concatenate(found), order=["ts"])) if found else events
 
 
 def with_targets(plan: Layout, events: Rows) -> Rows:

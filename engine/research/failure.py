@@ -6,17 +6,21 @@ one event is then interpreted on the same bytes.
 
 import linecache
 import traceback
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from engine.clock import utc
+from engine.core import assemble
 from engine.core.assemble import Layout
 from engine.core.block import table_of
 from engine.core.compile.declare import place, where
 from engine.core.machine import Compiled, Interpreted, Machine, Rows, drain
 from engine.core.records import Failure
 from engine.errors import ChanQuantError, StrategyFailed
+
+_CORE = Path(assemble.__file__).parent
 
 
 def explain(machine: Machine, events: Rows, failed: int) -> ChanQuantError:
@@ -48,7 +52,9 @@ def _raised(plan: Layout, events: Rows, failed: int, part: Any) -> tuple[str, st
     error = part.raised or _again(plan, events, failed)
     if error is None:
         return where(type(part).function()), "it does not fail when it is interpreted"
-    frame = traceback.extract_tb(error.__traceback__)[-1]
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not Path(frame.filename).is_relative_to(_CORE)]
+    frame = (own or frames)[-1]  # the user's line, not that of an indicator it calls
     code = linecache.getline(frame.filename, frame.lineno or 0).strip()
     return place(frame.filename, frame.lineno), f"{type(error).__name__}: {error}, in `{code}`"
 

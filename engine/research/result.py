@@ -267,14 +267,21 @@ def _orders(done: Replay) -> pa.Table:
     rows, fills, portfolio = done.logs["orders"], done.logs["fills"], done.machine.plan.portfolio
     placed = rows[rows["status"] == Status.PLACED]
     last = placed.copy()
-    final = rows[rows["status"] != Status.PLACED]
+    final = rows[(rows["status"] != Status.PLACED) & (rows["status"] != Status.PARTIAL)]
     at, known = _found(placed["id"], final["id"])
     last[at] = final[known]
-    fees, filled_at = np.zeros(len(placed)), np.zeros(len(placed), np.int64)
+    fees, filled, paid = np.zeros((3, len(placed)))
+    filled_at = np.zeros(len(placed), np.int64)
     at, known = _found(placed["id"], fills["order"])
-    fees[at] = fills["fee"][known]
-    filled_at[at] = fills["ts"][known]
-    is_filled = last["status"] == Status.FILLED
+    mine = fills[known]
+    np.add.at(fees, at, mine["fee"])
+    np.add.at(filled, at, mine["quantity"])
+    np.add.at(paid, at, mine["quantity"] * mine["price"])
+    filled_at[at] = mine["ts"]
+    is_filled = filled != 0.0
+    is_whole = last["status"] == Status.FILLED
+    price = np.divide(paid, filled, out=np.zeros_like(paid), where=is_filled)
+    price = np.where(is_whole & (filled == last["quantity"]), last["price"], price)
     is_over = (last["status"] == Status.REFUSED) | (last["status"] == Status.CANCELED)
     words = {int(status): status.name.lower() for status in Status}
     words[int(Status.PLACED)] = "working"
@@ -293,8 +300,8 @@ def _orders(done: Replay) -> pa.Table:
             "status": [words[status] for status in last["status"].tolist()],
             "refusal": refusals,
             "filled_at": numbers(filled_at, is_filled),
-            "filled": np.where(is_filled, last["quantity"], 0.0),
-            "price": numbers(last["price"], is_filled),
+            "filled": filled,
+            "price": numbers(price, is_filled),
             "fee": fees,
         }
     )

@@ -43,7 +43,7 @@ def optimistic(portfolio: Portfolio) -> Portfolio:
     """Return the portfolio with fills that cost nothing but the fee: no slippage, no latency, and
     no order rejected.
     """
-    return replace(fresh(portfolio), slippage=0.0, latency=0, rejection=0.0)
+    return replace(fresh(portfolio), slippage=0.0, impact=0.0, latency=0, rejection=0.0)
 
 
 def pessimistic(portfolio: Portfolio, span: int) -> Portfolio:
@@ -51,6 +51,7 @@ def pessimistic(portfolio: Portfolio, span: int) -> Portfolio:
     return replace(
         fresh(portfolio),
         slippage=min(2.0 * portfolio.slippage, 1.0),
+        impact=2.0 * portfolio.impact,
         latency=portfolio.latency + span,
         fill_on=FillOn.NEXT,  # a fill at the close that decided would be no bar late
     )

@@ -24,7 +24,6 @@ CHECKED_BYTES_MAX = 64 << 20  # a larger file is not read through before it is u
 PATIENCE_MS = 5_000  # how long a lock is waited for
 
 _STEP = re.compile(r"\d{4}_")
-_MAGIC = b"SQLite format 3\0"
 _NO_CHANGE = text("DELETE FROM alembic_version WHERE version_num IS NULL")
 
 
@@ -54,7 +53,6 @@ def read_only(directory: Path, store: str = "engine", patience_ms: int = PATIENC
     path = path_of(directory, store)
     with explained(path, patience_ms):
         _must_be_there(path)
-        _must_be_sqlite(path)
         with _disposed_on_error(_connector(path, "ro", patience_ms)) as engine:
             with engine.connect() as connection:
                 _judge(path, store, version(connection))
@@ -79,7 +77,6 @@ def _open(directory: Path, store: str, create: bool, patience_ms: int) -> Engine
             make_file(path)
         else:
             _must_be_there(path)
-        _must_be_sqlite(path)
         with _disposed_on_error(_connector(path, "rwc", patience_ms)) as engine:
             with engine.begin() as connection:
                 _make_or_judge(connection, path, store)
@@ -168,15 +165,6 @@ def _must_be_there(path: Path) -> None:
         raise StoreBroken(f"{path}: must be there, was not. Start the engine once: chanquant up.")
 
 
-def _must_be_sqlite(path: Path) -> None:
-    """Raise StoreBroken where a file begins with something else; an empty one is a new store."""
-    if path.exists():
-        with path.open("rb") as file:
-            begins = file.read(len(_MAGIC))
-        if begins and begins != _MAGIC:
-            raise StoreBroken(_stranger(path))
-
-
 # ── care ──────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -214,7 +202,6 @@ def upgrade(directory: Path, store: str) -> tuple[str, str, Path | None]:
     path = path_of(directory, store)
     with explained(path):
         _must_be_there(path)
-        _must_be_sqlite(path)
         engine = _connector(path, "rw", PATIENCE_MS)
         try:
             with engine.begin() as connection:

@@ -23,12 +23,14 @@ class Flow:
     quantity  base units, signed
     notional  quantity x price, signed: what was paid for it, before the contract size
     fees      in the account's currency
+    paid      what the cash lost, as the engine counted it; 0 before 0.2.0
     position  of the book, as the last of the fills left it
     """
 
     quantity: Decimal = Decimal(0)
     notional: Decimal = Decimal(0)
     fees: Decimal = Decimal(0)
+    paid: Decimal = Decimal(0)
     position: Decimal = Decimal(0)
 
 
@@ -51,19 +53,26 @@ def positions(connection: Connection) -> list[Row]:
 def flows(connection: Connection, after: int = -1) -> dict[tuple[str, str], Flow]:
     """Return (instance, symbol) → the sums of all fills with seq > after, exact."""
     fill = ENGINE["fill"].c
+    columns = (fill.instance, fill.symbol, fill.quantity, fill.price, fill.fee, fill.paid)
     wanted = (
-        select(fill.instance, fill.symbol, fill.quantity, fill.price, fill.fee, fill.position)
-        .where(fill.seq > after)
-        .order_by(fill.seq, fill.ordinal)
+        select(*columns, fill.position).where(fill.seq > after).order_by(fill.seq, fill.ordinal)
     )
     found: dict[tuple[str, str], Flow] = defaultdict(Flow)
-    for instance, symbol, quantity, price, fee, position in connection.execute(wanted):
+    for instance, symbol, quantity, price, fee, paid, position in connection.execute(wanted):
         flow = found[instance, symbol]
         flow.quantity += quantity
         flow.notional += quantity * price
         flow.fees += fee
+        flow.paid += paid or 0
         flow.position = position
     return dict(found)
+
+
+def posted(connection: Connection, after: int = -1) -> Decimal:
+    """Return the sum of all money that moved without a fill with seq > after, exact."""
+    posting = ENGINE["posting"].c
+    amounts = connection.execute(select(posting.amount).where(posting.seq > after)).scalars()
+    return sum(amounts, Decimal(0))
 
 
 def newest(connection: Connection, table: str, count: int = 1) -> list[Row]:

@@ -23,6 +23,7 @@ LOGGED = {  # table → log of the core
     "denial": "denials",
     "order": "orders",
     "fill": "fills",
+    "posting": "postings",
     "trade": "trades",
 }
 _COLUMNS = {"id": "order_id", "order": "order_id"}  # field of a log → column, where they differ

@@ -143,8 +143,16 @@ class Fill(_Booked, table=True):
     quantity: Number
     price: Number
     fee: Number
+    paid: MaybeNumber  # what the cash lost by it; null before 0.2.0
     position: Number
     cash: Number
+    reason: str
+
+
+class Posting(_Booked, table=True):
+    """Money that moved without a fill: the funding of a perpetual."""
+
+    amount: Number
     reason: str
 
 
@@ -153,7 +161,10 @@ _BY_PROFIT = Index("ix_trade_profit", _PROFIT, "seq", "ordinal")
 
 
 class Trade(_Caused, table=True):
-    """A closed round trip; `equity` is the account's at its entry, `reason` that of the exit."""
+    """A closed round trip, a short below 0; `equity` is the account's at its entry.
+
+    `reason` is that of the exit.
+    """
 
     __table_args__ = (*by("instance", "symbol", "closed_at"), _BY_PROFIT, CAUSED)
     instance: str
@@ -165,6 +176,7 @@ class Trade(_Caused, table=True):
     entry: Number
     exit: Number
     fees: Number
+    funding: MaybeNumber  # null before 0.2.0
     profit: Number
     equity: Number
     reason: str

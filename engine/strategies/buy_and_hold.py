@@ -9,6 +9,7 @@ FIRST_BAR = 1
 class BuyAndHold(Strategy):
     """Long from the first bar on. What does your strategy add to this?"""
 
+    kind = "trend"
     tags = {FIRST_BAR: "first_bar"}
 
     def step(p, s: object, bar: Bar, out: Out) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from engine.core.compile.declare import Strategy
-from engine.core.indicators import ema
+from engine.core.indicators import FIRST, Ema, ema
 from engine.core.records import Bar, Out
 
 UP_CROSS, DOWN_CROSS = 1, 2
@@ -22,21 +22,21 @@ class EmaCross(Strategy):
     fast: Annotated[int, Field(ge=1)] = 12  # bars
     slow: Annotated[int, Field(ge=2)] = 26  # bars
 
+    kind = "trend"
     tags = {UP_CROSS: "up_cross", DOWN_CROSS: "down_cross"}
 
     class State:
-        fast: float
-        slow: float
+        fast: Ema
+        slow: Ema
         gap: float  # fast - slow, at the last bar
-        count: int  # bars seen
 
     def step(p, s: State, bar: Bar, out: Out) -> None:
-        s.fast = ema(s.fast, bar.close, p.fast, s.count)
-        s.slow = ema(s.slow, bar.close, p.slow, s.count)
-        gap, before = s.fast - s.slow, s.gap
+        was_ready = s.slow.ready
+        fast = ema(s.fast, bar.close, p.fast, FIRST)
+        slow = ema(s.slow, bar.close, p.slow, FIRST)
+        gap, before = fast - slow, s.gap
         s.gap = gap
-        s.count += 1
-        if s.count <= p.slow:
+        if not was_ready:  # a cross needs two bars
             return
         if gap > 0.0 and before <= 0.0:
             out.target = 1.0

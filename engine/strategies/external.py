@@ -14,6 +14,7 @@ class External(Strategy):
 
     path: str  # file of the rows
 
+    kind = "trend"  # what the file does is its own; win rates are measured as those of a trend
     on = "target"  # called by rows, not by bars
 
     def step(p, s: object, bar: Bar, out: Out) -> None:

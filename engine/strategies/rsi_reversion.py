@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from engine.core.compile.declare import Strategy
-from engine.core.indicators import rsi, wilder
+from engine.core.indicators import Rsi, rsi
 from engine.core.records import Bar, Out
 
 OVERSOLD, OVERBOUGHT = 1, 2
@@ -23,26 +23,16 @@ class RsiReversion(Strategy):
     low: Annotated[float, Field(ge=0, le=100)] = 30.0
     high: Annotated[float, Field(ge=0, le=100)] = 70.0
 
+    kind = "range"
     tags = {OVERSOLD: "oversold", OVERBOUGHT: "overbought"}
 
     class State:
-        close: float  # of the last bar
-        gain: float  # Wilder averages of rises and falls
-        loss: float
-        count: int  # changes seen
+        rsi: Rsi
 
     def step(p, s: State, bar: Bar, out: Out) -> None:
-        if s.close == 0.0:
-            s.close = bar.close
+        strength = rsi(s.rsi, bar.close, p.length)
+        if not s.rsi.ready:
             return
-        change = bar.close - s.close
-        s.close = bar.close
-        s.gain = wilder(s.gain, max(change, 0.0), p.length, s.count)
-        s.loss = wilder(s.loss, max(-change, 0.0), p.length, s.count)
-        s.count += 1
-        if s.count < p.length:
-            return
-        strength = rsi(s.gain, s.loss)
         if strength < p.low:
             out.target = 1.0
             out.tag = OVERSOLD

@@ -49,13 +49,19 @@ def test_money_is_conserved(plan: Portfolio, events: Any) -> None:
     fills = done.logs["fills"]
     sizes = np.array([plan.instruments[p.symbol].contract_size for p in done.machine.plan.books])
     spent = fills["quantity"] * fills["price"] * sizes[fills["book"]] + fills["fee"]
+    funding = done.logs["postings"]["amount"].sum()
+    turnover = plan.cash + np.abs(spent).sum()
     account = table_of(done.machine.block, "account")[0]
     symbols = table_of(done.machine.block, "symbols")
     books = table_of(done.machine.block, "books")
 
-    assert account["cash"] == pytest.approx(plan.cash - spent.sum(), rel=1e-9, abs=1e-9 * plan.cash)
-    value = (symbols["position"] * symbols["price"] * symbols["contract_size"]).sum()
-    assert account["equity"] == pytest.approx(account["cash"] + value, rel=1e-9)
+    left = plan.cash - fills["paid"].sum() + funding
+    assert account["cash"] == pytest.approx(left, abs=1e-9 * turnover)
+    held = (symbols["position"] * symbols["price"] * symbols["contract_size"]).sum()
+    earned = plan.cash - spent.sum() + held + funding  # whether it was bought or held on margin
+    assert account["equity"] == pytest.approx(earned, abs=1e-9 * turnover)
+    assert account["equity"] == done.equity[-1] == account["cash"] + account["value"]
+    assert account["margin"] == pytest.approx(books["margin"].sum())
     assert account["fees"] == pytest.approx(fills["fee"].sum(), rel=1e-9)
     for k, book in enumerate(books):
         mine = fills[fills["book"] == k]
@@ -69,17 +75,28 @@ def test_money_is_conserved(plan: Portfolio, events: Any) -> None:
         (b["position"] * symbols[b["symbol"]]["price"] + b["earned"] - b["spent"])
         * symbols[b["symbol"]]["contract_size"]
         - b["paid"]
+        + b["funding"]
         for b in books
         if b["position"]
     )
     gained = account["equity"] - plan.cash
-    assert gained == pytest.approx(
-        closed + still, rel=1e-9, abs=1e-9 * max(plan.cash, spent.max(initial=0))
-    )
+    assert gained == pytest.approx(closed + still, abs=1e-9 * turnover)
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(portfolios(), markets())
+def test_margins_are_paid_for_and_flat_books_bind_none(plan: Portfolio, events: Any) -> None:
+    done = isolated(Compiled, plan, events)
+    books = table_of(done.machine.block, "books")
+    assert (books["margin"][books["position"] == 0.0] == 0.0).all()
+    assert (books["margin"] >= 0.0).all()
+    if all(grid.isolated for grid in plan.instruments) and not len(done.logs["postings"]):
+        account = table_of(done.machine.block, "account")[0]
+        assert account["cash"] >= account["margin"] * (1.0 - 1e-9)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(portfolios(is_spot=True), markets())
 def test_nothing_trades_on_negative_cash_or_short_or_beyond_its_size(
     plan: Portfolio, events: Any
 ) -> None:
@@ -138,7 +155,7 @@ def test_orders_are_matched_by_the_first_event_after_the_latency(
     ends = ended(orders)
     rejected = set(orders["book"][orders["reason"] == Reason.REJECTED].tolist())
     for row in orders[orders["status"] == Status.PLACED]:
-        if row["reason"] in (Reason.STOP_LOSS, Reason.TAKE_PROFIT):
+        if row["reason"] in (Reason.STOP_LOSS, Reason.TAKE_PROFIT, Reason.LIQUIDATION):
             assert ends[int(row["id"])]["seq"] == row["seq"]
             continue
         is_price = (events["kind"] <= Kind.TICK) & (events["history"] == 0)
@@ -156,7 +173,7 @@ def test_orders_are_matched_by_the_first_event_after_the_latency(
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
-@given(portfolios(), markets())
+@given(portfolios(is_spot=True), markets())
 def test_nothing_is_opened_while_paused_or_killed(plan: Portfolio, events: Any) -> None:
     done = isolated(Compiled, plan, events)
     orders = done.logs["orders"]

@@ -122,7 +122,7 @@ def test_what_is_old_says_so(health: Health, sentence: str, stores: Path) -> Non
     with viewing(stores) as view:
         state = replace(view.state, health=health, heard_at=1_704_067_200_000)
         text = drawn(replace(view, state=state))
-        running = drawn(view)
+        running = drawn(replace(view, state=replace(state, health="running")))
     assert re.search(rf"The engine [^.]*{sentence}[^.]* 2024-01-01 00:00:00", text)
     assert sentence not in running
 

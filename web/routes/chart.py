@@ -68,9 +68,8 @@ def _today(view: View, symbol: str, decimals: tuple[int, int]) -> dict[str, Any]
     opened, last = rows[0][1], rows[-1][4]
     high, low = max(row[2] for row in rows), min(row[3] for row in rows)
     whole = [rows[0][0], opened, high, low, last, sum(row[5] for row in rows)]
-    mark = view.state.marks.get(symbol)
-    last_at = {"last_at": mark.ts if mark else int(rows[-1][0])}
-    return written(whole, decimals) | last_at
+    mark = view.state.marks.get(symbol)  # from the store it is older than the bars may be
+    return written(whole, decimals) | {"last_at": max(int(rows[-1][0]), mark.ts if mark else 0)}
 
 
 def _levels(book: Holding, span: int) -> list[dict[str, Any]]:

@@ -8,6 +8,8 @@ const PERIODS = {
 };
 const SPACE = "chart.space"; // how wide a bar was drawn last
 const CANDLES = "candle_pane";
+const FIGURES = ["open", "high", "low", "close", "volume"];
+const ROOM = 110; // px right of the last bar, where the names of lines stand
 
 let chart = null;
 let place = null; // the element that it is drawn in
@@ -17,6 +19,10 @@ const marked = new Map(); // id of a trade → what it was drawn from
 
 function color(name) {
   return getComputedStyle(root).getPropertyValue(`--${name}`).trim();
+}
+
+function words() {
+  return JSON.parse(place.dataset.words);
 }
 
 function bar([timestamp, open, high, low, close, volume]) {
@@ -51,8 +57,8 @@ function styles() {
       },
       tooltip: {
         title: { show: false },
-        legend: { ...text, color: ink, template: ["open", "high", "low", "close", "volume"].map(
-          (name) => ({ title: name, value: `{${name}}` })) },
+        legend: { ...text, color: ink, template: FIGURES.map(
+          (name) => ({ title: `${words()[name]} `, value: `{${name}}` })) },
       },
     },
     indicator: {
@@ -124,8 +130,8 @@ klinecharts.registerOverlay({
     const label = {
       type: "text",
       attrs: { x: bounding.width - 6, y: y - 2, text, align: "right", baseline: "bottom" },
-      styles: { color: shade, size: 11, backgroundColor: "transparent", paddingLeft: 0,
-        paddingRight: 0, paddingTop: 0, paddingBottom: 0,
+      styles: { color: shade, size: 11, backgroundColor: color("surface"), paddingLeft: 2,
+        paddingRight: 2, paddingTop: 0, paddingBottom: 0,
         family: getComputedStyle(document.body).fontFamily },
       ignoreEvent: true,
     };
@@ -170,7 +176,6 @@ const SHADES = { entry: "blue", stop: "loss", take: "gain" };
 function drawLevels(told) {
   if (JSON.stringify(told) === JSON.stringify(levels)) return;
   levels = told;
-  const words = JSON.parse(place.dataset.words);
   chart.removeOverlay({ groupId: "held" });
   for (const { kind, instance, price, opened, long } of levels) {
     const shared = { groupId: "held", lock: true };
@@ -178,7 +183,7 @@ function drawLevels(told) {
       ...shared,
       name: "level",
       points: [{ value: price }],
-      extendData: { price, text: `${words[kind]} · ${instance}`, shade: color(SHADES[kind]),
+      extendData: { price, text: `${words()[kind]} · ${instance}`, shade: color(SHADES[kind]),
         plain: kind === "entry" },
     });
     if (kind === "entry")
@@ -268,12 +273,15 @@ function draw(element) {
     timezone: root.dataset.zone,
     styles: styles(),
   });
-  chart.getDom().tabIndex = 0; // it has 1, and would come before everything else
+  // The library's own index is 1, which would come before everything else.
+  const { label: ariaLabel } = place.dataset;
+  Object.assign(chart.getDom(), { tabIndex: 0, role: "application", ariaLabel });
   chart.setSymbol({ ticker: symbol, pricePrecision: 2, volumePrecision: 2 });
   chart.setPeriod({ type, span });
   chart.createIndicator({ name: "VOL", calcParams: [] });
   chart.overrideYAxis({ paneId: CANDLES, createRange: withLevels,
     gap: { top: place.clientWidth < 480 ? 0.32 : 0.2, bottom: 0.1 } });
+  chart.setOffsetRightDistance(Math.min(ROOM, place.clientWidth / 4));
   chart.setBarSpace(Number(sessionStorage.getItem(SPACE)) || 7);
   chart.setDataLoader({
     getBars,

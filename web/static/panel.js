@@ -102,12 +102,18 @@ document.addEventListener("htmx:afterSwap", () => tell(Date.now() + ahead));
 
 // ── the dialog and the menu ──────────────────────────────────────────────────────────────────
 
+const FIELDS = "input:not([type=hidden]), [data-close]";
+
 document.addEventListener("htmx:beforeSwap", (event) => {
   const path = new URL(event.detail.xhr?.responseURL || location.href).pathname;
   if (path === "/login") { event.detail.shouldSwap = false; location.reload(); }
 });
-dialog?.addEventListener("htmx:afterSwap", () => {
-  if (!dialog.open && dialog.childElementCount) dialog.showModal();
+dialog?.addEventListener("htmx:afterSettle", () => { // when its form is not only there, but works
+  if (!dialog.childElementCount) return;
+  dialog.setAttribute("aria-labelledby", dialog.querySelector("h2").id);
+  if (!dialog.open) dialog.showModal();
+  // What was pressed has gone with its form.
+  else if (!dialog.querySelector(":focus")) dialog.querySelector(FIELDS).focus();
 });
 dialog?.addEventListener("click", (event) => {
   if (event.target === dialog || event.target.closest("[data-close]")) {
@@ -120,6 +126,13 @@ dialog?.addEventListener("close", () => dialog.replaceChildren());
 document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details.menu[open]"))
     if (!menu.contains(event.target)) menu.open = false;
+});
+// A link that calls itself a button is pressed as one.
+document.addEventListener("keydown", (event) => {
+  const button = event.target.closest("a[role=button]");
+  if (event.key !== " " || !button) return;
+  event.preventDefault();
+  button.click();
 });
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;

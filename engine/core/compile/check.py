@@ -127,10 +127,10 @@ class _Reader(_Arithmetic):
         self.part = part
         self.arguments = [argument.arg for argument in tree.args.args]
         self.shape = ("p", "s", *part.arguments)
-        self.fields = dict(zip(self.arguments, map(names, records), strict=False))
+        self.records = dict(zip(self.arguments, records, strict=False))
         self.roles = dict(zip(self.arguments, self.shape, strict=False))
         if not part.compiled and self.arguments:
-            del self.fields[self.arguments[0]]  # p is the object itself
+            del self.records[self.arguments[0]]  # p is the object itself
 
     def problems(self) -> Iterator[str]:
         if len(self.arguments) != 4:
@@ -149,8 +149,8 @@ class _Reader(_Arithmetic):
 
     def names(self, node: ast.AST) -> Iterator[str]:
         """Yield what a node names that does not exist or may not be written."""
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            yield from self.field(node, node.value.id, node.attr)
+        if isinstance(node, ast.Attribute):
+            yield from self.field(node, ast.unparse(node.value), node.attr)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             name = node.func.id
             if not hasattr(builtins, name) and not self.defines(name):
@@ -177,17 +177,27 @@ class _Reader(_Arithmetic):
         code = self.function.__code__
         return name in self.function.__globals__ or name in code.co_varnames + code.co_freevars
 
+    def record(self, node: ast.expr) -> type[Record] | None:
+        """Return the record that an argument, or a field of one, is; None for all else."""
+        if isinstance(node, ast.Name):
+            return self.records.get(node.id)
+        owner = self.record(node.value) if isinstance(node, ast.Attribute) else None
+        fields = {name: kind for name, kind, *_ in owner._fields_} if owner else {}
+        field = fields.get(getattr(node, "attr", ""))
+        return field if field is not None and issubclass(field, Record) else None
+
     def field(self, node: ast.Attribute, owner: str, name: str) -> Iterator[str]:
         """Yield what is wrong with reading or writing `owner.name`."""
-        if owner not in self.fields:
+        record = self.record(node.value)
+        if record is None:
             return
-        known = self.fields[owner]
+        known = names(record)
         if name not in known:
             near = did_you_mean(name, known).replace("mean ", f"mean {owner}.")
             fields = ", ".join(known) or "none"
             yield f"{owner}.{name} does not exist{near or '.'} There are: {fields}."
         elif isinstance(node.ctx, ast.Store):
-            role = self.roles[owner]
+            role = self.roles[owner.partition(".")[0]]
             if role in ("p", "bar", "view") or name not in _WRITABLE.get(role, known):
                 yield f"writes {owner}.{name}, which is read-only. Keep your own values in s."
 

@@ -4,15 +4,17 @@
 compiled core (records by reference) and ordinary Python (attribute access on the very same bytes),
 so that interpreted and compiled code cannot disagree about the layout.
 
-`Strategy` and `Rule` are what users subclass; their parameters and `State` become records.
+`Strategy` and `Rule` are what users subclass; their parameters and `State` become records. A record
+may leave the length of its arrays open (`floats()`); `window(...)` in a `State` fixes it.
 """
 
 import ctypes
+import functools
 import inspect
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -31,13 +33,13 @@ _WORDS: dict[Any, type] = {float: ctypes.c_double, int: ctypes.c_int64, bool: ct
 class Array:
     """The declaration of a fixed number of words; made by `floats(n)` and `ints(n)`."""
 
-    def __init__(self, word: Any, length: int) -> None:
+    def __init__(self, word: Any, length: int | None) -> None:
         self.word = word
         self.length = length
 
 
-def floats(length: int) -> Any:
-    """Declare a field of `length` floats, all 0.0 at the start."""
+def floats(length: int | None = None) -> Any:
+    """Declare a field of `length` floats, all 0.0 at the start; without one, left to `window`."""
     return Array(ctypes.c_double, length)
 
 
@@ -46,12 +48,30 @@ def ints(length: int) -> Any:
     return Array(ctypes.c_int64, length)
 
 
+class Window:
+    """The declaration of how many values a record must have room for; made by `window(...)`."""
+
+    def __init__(self, lengths: tuple[str | int, ...]) -> None:
+        self.lengths = lengths
+
+
+def window(*lengths: str | int) -> Any:
+    """Declare a field of a record with arrays of open length: room for the longest of `lengths`.
+
+    Each is the name of a parameter, whose largest value counts, or a number.
+    """
+    return Window(lengths)
+
+
 class _Layout(StructureType):
     """Lays out a record when its class is made."""
 
     def __init__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> None:
         super().__init__(name, bases, body)
         if ctypes.Structure in bases:
+            return
+        cls.is_open = any(map(_is_open, _declared(cls).values()))
+        if cls.is_open:
             return
         cls._fields_ = list(_fields(cls, cls.__qualname__))
         made: Any = cls
@@ -64,28 +84,58 @@ class Record(ctypes.Structure, metaclass=_Layout):
 
     A field is `float`, `int`, `bool` (stored as 0 or 1), another record, `floats(n)` or `ints(n)`.
     Class attributes `dtype` (numpy) and `words` (length in 8-byte words) follow from the fields.
+    With `floats()` the length is open, and the class has neither: `closed` makes one that has.
     """
 
     dtype: ClassVar[np.dtype[np.void]]
     words: ClassVar[int]
+    is_open: ClassVar[bool]
+
+
+def _declared(record: type) -> dict[str, Any]:
+    """Return what each field of a record is: an `Array`, or its type."""
+    defaults = record.__dict__
+    return {
+        name: defaults[name] if isinstance(defaults.get(name), Array) else annotation
+        for name, annotation in hints(record).items()
+    }
+
+
+def _is_open(declared: Any) -> bool:
+    if isinstance(declared, Array):
+        return declared.length is None
+    return isinstance(declared, type) and issubclass(declared, Record) and declared.is_open
+
+
+@functools.cache
+def closed(record: type[Record], length: int) -> type[Record]:
+    """Return a record with `length` words in each array that was open, those within it included."""
+    body: dict[str, Any] = {"__annotations__": {}, "__module__": record.__module__}
+    for name, declared in _declared(record).items():
+        if isinstance(declared, Array):
+            body[name] = Array(declared.word, declared.length or length)
+        elif _is_open(declared):
+            declared = closed(declared, length)
+        body["__annotations__"][name] = list if name in body else declared
+    return type(record.__name__, (Record,), body)
 
 
 def _fields(declared: type, owner: str) -> Iterator[tuple[str, Any]]:
     """Yield (name, ctypes type) for each annotated field, or raise with all that is wrong."""
     wrong = []
-    for name, annotation in hints(declared).items():
-        default = declared.__dict__.get(name)
-        if isinstance(default, Array):
-            yield name, default.word * default.length
-        elif isinstance(annotation, type) and issubclass(annotation, Record):
-            yield name, annotation
-        elif annotation in _WORDS:
-            yield name, _WORDS[annotation]
+    for name, field in _declared(declared).items():
+        place = f"{where(declared)}: {owner}.{name}"
+        if isinstance(field, Array):
+            yield name, field.word * field.length
+        elif isinstance(field, type) and issubclass(field, Record):
+            yield name, field
+        elif field in _WORDS:
+            yield name, _WORDS[field]
         else:
-            shown = getattr(annotation, "__name__", annotation)
+            shown = getattr(field, "__name__", field)
             wrong.append(
-                f"{where(declared)}: {owner}.{name}: must be float, int, bool, floats(n) or"
-                f" ints(n), was {shown}. Keep other values outside the state."
+                f"{place}: must be float, int, bool, floats(n) or ints(n), was {shown}."
+                " Keep other values outside the state."
             )
     if wrong:
         raise ConfigError(*wrong)
@@ -126,6 +176,7 @@ class Part:
     Params: ClassVar[type[Record]]
     StateRecord: ClassVar[type[Record]]
     state_defaults: ClassVar[Mapping[str, Any]]
+    longest: ClassVar[Mapping[str, int]]  # of each parameter that a window is made for
     compiled: ClassVar[bool] = True
     raised: Exception | None = None  # by an ordinary Python function, kept for the sentence
 
@@ -137,8 +188,12 @@ class Part:
         state = getattr(cls, "State", None)
         declared = hints(state) if state else {}
         defaults = {n: state.__dict__[n] for n in declared if n in state.__dict__} if state else {}
+        cls.longest = _longest(cls, defaults)
+        declared = _rooms(cls, declared, defaults)
         cls.StateRecord = _record(cls, "State", declared, defaults)
-        cls.state_defaults = {n: d for n, d in defaults.items() if not isinstance(d, Array)}
+        cls.state_defaults = {
+            n: d for n, d in defaults.items() if not isinstance(d, Array | Window)
+        }
 
     def __init__(self, **parameters: Any) -> None:
         known = self.parameters()
@@ -170,7 +225,19 @@ class Part:
         return _words(self.Params, {n: getattr(self, n) for n in names(self.Params)})
 
     def state_words(self) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """Return the declared start values as the words of its `State` row, shape (words,)."""
+        """Return the declared start values as the words of its `State` row, shape (words,).
+
+        Raises ConfigError where a parameter is longer than the windows that were made for it.
+        """
+        kind = type(self)
+        wrong = [
+            f"{where(kind)}: {kind.__name__}: {name} must be at most {most}, was"
+            f" {getattr(self, name)}. Choose a shorter one, or raise the bound of the parameter."
+            for name, most in self.longest.items()
+            if getattr(self, name) > most
+        ]
+        if wrong:
+            raise ConfigError(*wrong)
         return _words(self.StateRecord, self.state_defaults)
 
 
@@ -189,6 +256,62 @@ def _record(
     return type(f"{owner.__name__}{suffix}", (Record,), body)
 
 
+def _longest(part: type[Part], defaults: Mapping[str, Any]) -> dict[str, int]:
+    """Return name → largest value of each parameter that a window of the state is made for.
+
+    Raises ConfigError where it is no parameter, or has no largest value.
+    """
+    found, wrong = {}, []
+    annotated = typing.get_type_hints(part, include_extras=True)
+    for field, default in defaults.items():
+        for name in default.lengths if isinstance(default, Window) else ():
+            if isinstance(name, int):
+                continue
+            most = _most(annotated.get(name)) if name in part.parameters() else None
+            if most is None:
+                wrong.append(
+                    f"{where(part)}: {part.__qualname__}.State.{field}: window({name!r}) must name"
+                    " a parameter that has a largest value, did not. Declare it as"
+                    f" {name}: Annotated[int, Field(ge=1, le=200)]."
+                )
+            else:
+                found[name] = most
+    if wrong:
+        raise ConfigError(*wrong)
+    return found
+
+
+def _most(annotation: Any) -> int | None:
+    """Return the largest value that an `Annotated[int, Field(le=…)]` allows, or None."""
+    for note in getattr(annotation, "__metadata__", ()):
+        for bound in (note, *getattr(note, "metadata", ())):
+            if hasattr(bound, "le"):
+                return int(bound.le)
+    return None
+
+
+def _rooms(
+    part: type[Part], fields: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the fields of a state, records of open length with the room that `window` gives."""
+    made, wrong = dict(fields), []
+    for name, field in fields.items():
+        given, shown = defaults.get(name), getattr(field, "__name__", field)
+        if isinstance(given, Window) and _is_open(field):
+            lengths = (part.longest[n] if isinstance(n, str) else n for n in given.lengths)
+            made[name] = closed(field, max(lengths))
+        elif isinstance(given, Window):
+            wrong.append(f"{name}: {shown} must have no window, had one. Remove it.")
+        elif _is_open(field):
+            wrong.append(
+                f"{name}: {shown} must have a window, had none. Write"
+                f' {name}: {shown} = window("length"), the parameter that it is called with.'
+            )
+    if wrong:
+        raise ConfigError(*(f"{where(part)}: {part.__qualname__}.State.{text}" for text in wrong))
+    return made
+
+
 def _words(record: type[Record], values: Mapping[str, Any]) -> np.ndarray[Any, np.dtype[np.int64]]:
     row = record()
     for name, value in values.items():
@@ -203,11 +326,14 @@ class Strategy(Part):
     with the forming bar). It reads `p` (parameters), `s` (state, kept between calls) and `bar`, and
     writes `out`: `target` (exposure in [-1, 1]), `stop` and `take` (prices, 0.0 for none) and `tag`
     (why; texts in `tags`). `out` holds the present wishes: not writing means no change.
+
+    `kind` is what it lives on, a "trend" or a "range": the share of its trades that must win.
     """
 
     entry = "step"
     arguments = ("bar", "out")
     on: ClassVar[str] = "bar"
+    kind: ClassVar[Literal["trend", "range"]] = "trend"  # which win rate it is measured by
     tags: ClassVar[Mapping[int, str]] = {}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.core.indicators import ema
+from engine.core.indicators import FIRST, Ema, ema
 from engine.core.records import Kind
 from engine.errors import ConfigError
 from engine.feeds.market import Market
@@ -229,11 +229,11 @@ def test_days_join_without_a_seam() -> None:
 
 
 def test_averages_of_minutes_cross(month: Rows) -> None:
-    fast = slow = 0.0
-    above = []
-    for count, price in enumerate(closes(month)[1][:1_440]):
-        fast, slow = ema(fast, price, 12, count), ema(slow, price, 26, count)
-        above.append(fast > slow)
+    fast, slow = Ema(), Ema()
+    above = [
+        ema(fast, price, 12, FIRST) > ema(slow, price, 26, FIRST)
+        for price in closes(month)[1][:1_440]
+    ]
     assert 20 < np.diff(above).sum() < 120
 
 

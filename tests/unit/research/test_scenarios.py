@@ -32,7 +32,7 @@ from tests.golden import golden
 from tests.market import MINUTE, bar_events, follower, numbered, portfolio, run, target
 
 OPENS = [100.0, 110.0, 120.0, 130.0, 140.0, 150.0]
-BARS = [[price, price + 1.0, price - 1.0, price] for price in OPENS]
+BARS = [[price, price + 1.0, price - 1.0, price, 4.0] for price in OPENS]
 START = 1_704_067_200_000
 
 
@@ -56,6 +56,13 @@ def both(plan: Portfolio) -> tuple[Portfolio, Portfolio]:
         # in at 110 or a bar later at 120, out at 130 or at 140; slippage 1 % and 2 % of each
         (
             {"slippage": 0.01},
+            130.0 - 110.0,
+            130.0 * 0.99 - 110.0 * 1.01,
+            140.0 * 0.98 - 120.0 * 1.02,
+        ),
+        # 1 is a quarter of the volume of a bar, 4: its root is a half, so impact costs 1 % and 2 %
+        (
+            {"impact": 0.02},
             130.0 - 110.0,
             130.0 * 0.99 - 110.0 * 1.01,
             140.0 * 0.98 - 120.0 * 1.02,
@@ -96,9 +103,8 @@ SETTINGS = [
 
 def bars() -> dict[str, Any]:
     """Return the six bars as a table, by symbol."""
-    columns = dict(zip(("open", "high", "low", "close"), np.array(BARS).T, strict=True))
-    ts = START + MINUTE * np.arange(len(BARS))
-    return {"X/USD": pa.table({"ts": ts, **columns, "volume": np.ones(len(BARS))})}
+    columns = dict(zip(("open", "high", "low", "close", "volume"), np.array(BARS).T, strict=True))
+    return {"X/USD": pa.table({"ts": START + MINUTE * np.arange(len(BARS)), **columns})}
 
 
 def chosen(folder: Path, *given: str) -> Settings:

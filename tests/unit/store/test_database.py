@@ -267,3 +267,26 @@ def test_check_finds_damage(made: Path, tmp_path: Path) -> None:
 def test_check_finds_no_store(tmp_path: Path) -> None:
     (problem,) = database.check(tmp_path, "engine")
     assert "must be there, was not" in problem
+
+
+_COMES_AND_GOES = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("SELECT count(*) FROM command").fetchall()
+connection.close()
+"""
+
+
+def test_opening_a_store_again_keeps_the_locks_of_this_process(tmp_path: Path) -> None:
+    # POSIX drops all locks that a process has on a file when it closes any of its descriptors:
+    # another process would then be the last to leave, and take the WAL away from under this one.
+    database.open_panel(tmp_path).dispose()
+    held = database.open_panel(tmp_path)
+    with held.connect() as connection:
+        connection.exec_driver_sql("SELECT count(*) FROM command").scalar()
+        connection.rollback()
+        database.read_only(tmp_path, "panel").dispose()
+        path = database.path_of(tmp_path, "panel")
+        subprocess.run([sys.executable, "-c", _COMES_AND_GOES, path], check=True)
+        assert Path(f"{path}-wal").exists()
+    held.dispose()

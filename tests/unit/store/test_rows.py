@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from engine.core.assemble import layout
 from engine.core.block import table_of
 from engine.core.machine import Interpreted
+from engine.core.portfolio import Instrument
 from engine.core.records import Event, Kind
 from engine.research.result import Replay
 from engine.rules.order_notional import OrderNotional
@@ -25,12 +26,13 @@ MINUTE = 60_000
 
 @pytest.fixture(scope="module")
 def done() -> Replay:
-    """Return a run with a signal of each sort, a denial, fills and a trade, in two books."""
+    """Return a run with a signal of each sort, a denial, fills, a trade, and funding."""
     symbols = ("X/USD", "Y/USD")
+    grids = (Instrument("X/USD"), Instrument("Y/USD", leverage=1.0))
     plan = portfolio(
         follower("one", symbols=symbols),
         follower("two", symbols=("X/USD",), quantity=1_000.0),
-        symbols=symbols,
+        instruments=grids,
         rules=(("order_notional", OrderNotional(notional_max=5_000.0)),),
         taker=0.001,
     )
@@ -42,6 +44,7 @@ def done() -> Replay:
         target(MINUTE, 1.0, symbol=1),
         target(MINUTE, 1.0, instance=1),
         target(4 * MINUTE, 0.0),
+        target(5 * MINUTE, 0.01, symbol=1, kind=Kind.FUNDING),
     ]
     return run(Interpreted, plan, numbered(*bars, *wishes))
 

@@ -2,10 +2,8 @@
 
 from typing import Any
 
-import numpy as np
 import pytest
 
-from engine.core.indicators import ema, highest, lowest, mean, rsi, std, total, wilder
 from engine.core.portfolio import Instance
 from engine.core.records import Sizing
 from engine.strategies.buy_and_hold import BuyAndHold
@@ -87,20 +85,3 @@ def test_external_does_nothing_on_bars(machine: type) -> None:
 def test_parameters_are_known_by_name() -> None:
     with pytest.raises(TypeError, match="EmaCross has no parameter fsat"):
         EmaCross(fsat=3)
-
-
-def test_indicators() -> None:
-    window = [3.0, 1.0, 2.0, 99.0]
-    assert total(window, 3) == 6.0
-    assert mean(window, 3) == 2.0
-    assert std(window, 3) == 1.0
-    assert highest(window, 3) == 3.0
-    assert lowest(window, 3) == 1.0
-    assert ema(0.0, 5.0, 3, 0) == 5.0
-    assert ema(5.0, 7.0, 3, 1) == 6.0
-    assert rsi(3.0, 1.0) == 75.0
-    assert rsi(0.0, 0.0) == 50.0
-    average = 0.0
-    for count, value in enumerate([1.0, 2.0, 6.0, 7.0]):
-        average = wilder(average, value, 3, count)
-    assert average == pytest.approx((np.mean([1.0, 2.0, 6.0]) * 2 + 7.0) / 3)

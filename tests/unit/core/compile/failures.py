@@ -2,7 +2,8 @@
 
 import math
 
-from engine.core.compile.declare import Rule, Strategy, floats
+from engine.core.compile.declare import Rule, Strategy, floats, window
+from engine.core.indicators import Highest, highest
 
 
 class Raises(Strategy):
@@ -25,6 +26,14 @@ class OutOfBounds(Strategy):
     def step(p, s, bar, out):
         s.window[s.count] = bar.close
         s.count += 1
+
+
+class TooLong(Strategy):
+    class State:
+        highs: Highest = window(4)
+
+    def step(p, s, bar, out):
+        highest(s.highs, bar.high, 8)
 
 
 class NotANumber(Strategy):

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from engine.core.compile.declare import Rule, Strategy, floats
+from engine.core.indicators import Atr, atr
 
 
 def power_of(x):
@@ -36,6 +37,15 @@ class MisspeltState(Strategy):
 
     def step(p, s, bar, out):
         s.avrage = bar.close
+
+
+class MisspeltIndicator(Strategy):
+    class State:
+        atr: Atr
+
+    def step(p, s, bar, out):
+        atr(s.atr, bar, 14)
+        out.stop = bar.close - s.atr.valeu
 
 
 class SeveralAtOnce(Strategy):

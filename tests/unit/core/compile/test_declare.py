@@ -1,14 +1,20 @@
 """Declared fields become words; parameters and states start as declared."""
 
-from typing import Any, ClassVar
+import re
+from typing import Annotated, Any, ClassVar
 
+import annotated_types
 import numpy as np
 import pytest
+from pydantic import Field
 
-from engine.core.compile.declare import Record, Strategy, floats, ints, names
+from engine.core.assemble import layout
+from engine.core.compile.declare import Record, Strategy, floats, ints, names, window
+from engine.core.indicators import Highest, highest
 from engine.core.machine import Compiled
 from engine.core.portfolio import Instance, Portfolio
 from engine.core.records import Sizing
+from engine.errors import ConfigError
 from tests.market import MINUTE, portfolio, random_bars, run
 
 
@@ -28,7 +34,7 @@ class Parent(Strategy):
     length: int = 3
     ratio: float = 0.5
     label: str = "x"
-    kind: ClassVar[str] = "none"
+    unit: ClassVar[str] = "none"
 
     class State:
         seen: int = 7
@@ -95,3 +101,90 @@ def test_an_ordinary_python_step_gives_the_same() -> None:
     assert python.machine.block.tobytes() == compiled.machine.block.tobytes()
     for name, rows in compiled.logs.items():
         assert rows.tobytes() == python.logs[name].tobytes()
+
+
+# ── windows ───────────────────────────────────────────────────────────────────────────────────
+
+
+class Open(Record):
+    """Leaves the length of its array open, and has one in it that does, too."""
+
+    count: int
+    ring: Any = floats()
+    highs: Highest
+    fixed: Any = floats(2)
+
+
+class Windowed(Strategy):
+    """Has room for as many values as the longer of two parameters may ever be."""
+
+    length: Annotated[int, Field(ge=1, le=5)] = 3
+    other: Annotated[int, annotated_types.Le(9)] = 3
+
+    class State:
+        short: Open = window("length")
+        long: Open = window("length", "other", 4)
+        number: Open = window(4)
+
+    def step(p, s, bar, out):
+        highest(s.short.highs, bar.high, p.length)
+
+
+def test_a_window_has_room_for_the_largest_value_of_a_parameter() -> None:
+    def rooms(field: str) -> tuple[int, int, int]:
+        record = Windowed.StateRecord.dtype[field]
+        return record["ring"].shape[0], record["highs"]["ring"].shape[0], record["fixed"].shape[0]
+
+    assert [rooms(name) for name in ("short", "long", "number")] == [
+        (5, 5, 2),
+        (9, 9, 2),
+        (4, 4, 2),
+    ]
+    assert Open.is_open
+    assert not Windowed.StateRecord.is_open
+
+
+def test_a_length_beyond_the_room_is_refused_before_anything_runs(machine: type) -> None:
+    assert len(run(machine, alone(Windowed(length=5, other=9)), random_bars(20, seed=1)).equity)
+    with pytest.raises(ConfigError) as caught:
+        machine(layout(alone(Windowed(length=6, other=10))))
+    told = [problem.partition("Windowed: ")[2] for problem in caught.value.problems]
+    rest = "Choose a shorter one, or raise the bound of the parameter."
+    assert told == [
+        f"length must be at most 5, was 6. {rest}",
+        f"other must be at most 9, was 10. {rest}",
+    ]
+
+
+def declare(annotation: Any, default: Any, length: Any = int) -> type[Strategy]:
+    """Return a strategy with a parameter `length` and one field in its state."""
+    state = type("State", (), {"__annotations__": {"x": annotation}, "x": default})
+    body = {"__annotations__": {"length": length}, "length": 3, "State": state}
+    return type("Made", (Strategy,), body)
+
+
+BOUND = Annotated[int, Field(le=4)]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ((Open, 0, BOUND), "Open must have a window, had none. Write x: Open = window"),
+        ((float, window("length"), BOUND), "float must have no window, had one. Remove it."),
+        ((Open, window("length")), "window('length') must name a parameter that has a largest"),
+        ((Open, window("lenght"), BOUND), "window('lenght') must name a parameter that has a"),
+    ],
+)
+def test_a_wrong_window_is_refused(given: tuple[Any, ...], told: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        declare(*given)
+    assert declare(Open, window("length"), BOUND).StateRecord.words == 1 + 4 + 4 + 4 + 2
+
+
+def test_a_kind_is_no_parameter() -> None:
+    class Ranging(Strategy):
+        kind = "range"
+        length: int = 3
+
+    assert Ranging.parameters() == {"length": int}
+    assert Strategy.kind == "trend"

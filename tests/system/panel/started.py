@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, Playwright
 
 from engine import clock
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
@@ -35,17 +35,18 @@ def free_port() -> int:
 class Started:
     """A verb that runs until it is stopped; `lines` is what it has printed so far.
 
-    Or a module with its first words: `tests.system.panel_as 64002 64000`.
+    Or a module with its first words: `tests.system.panel.served_as 64002 64000`.
     """
 
     def __init__(self, verb: str, folder: Path, *overrides: str) -> None:
         program = verb.split() if " " in verb else ["engine", verb]
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
+        self.folder, self.telemetry = folder, f"telemetry.port={free_port()}"
         self.typed = [
             f"store.directory={folder}",
             f"web.port={self.port}",
-            f"telemetry.port={free_port()}",
+            self.telemetry,
             *overrides,
         ]
         self.begun = clock.seconds()

@@ -1,0 +1,56 @@
+"""Perpetuals as they are declared, and what cannot be."""
+
+import pytest
+
+from engine.compose import compose
+from engine.core.portfolio import Portfolio
+from engine.errors import ConfigError
+from engine.settings import build, validate
+
+PERPETUAL = "kind: linear, leverage: 5.0, leverage_max: 20.0, margin: cross"
+
+
+def build_of(*overrides: str) -> Portfolio:
+    """Return what the core is to trade."""
+    return build(validate(compose(overrides)))
+
+
+def perpetual(text: str) -> tuple[str, str]:
+    """Return the overrides of a universe of one instrument."""
+    symbol = r"BTC/USDT\:USDT"
+    return f"universe.symbols=[{symbol}]", f"universe.instruments={{{symbol}: {{{text}}}}}"
+
+
+def test_a_perpetual_is_traded_on_margin() -> None:
+    given = build_of(*perpetual(PERPETUAL), "execution.opposite_books=allow")
+    (grid,) = given.instruments
+    assert (grid.leverage, grid.isolated, grid.maintenance) == (5.0, False, 0.005)
+    assert given.opposite_books
+    (spot,) = build_of(*perpetual("tick: 0.5")).instruments
+    assert (spot.leverage, spot.maintenance) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("kind: linear, leverage: 50.0, leverage_max: 20.0", "must be at most leverage_max, 20"),
+        ("kind: linear, leverage: 200.0", "must leave more margin than maintenance_ratio, 0.005"),
+        ("leverage: 5.0", "must be left out for kind: spot, was set. Write kind: linear."),
+    ],
+)
+def test_a_margin_that_cannot_be_is_refused(text: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        build_of(*perpetual(text))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["costs.funding_files={BTC/USDT: f.csv}"], "must be a perpetual of universe.symbols"),
+        (["costs.funding_ratio=0.0001", "mode=paper"], "funding must be left out for mode=paper"),
+        (["execution.opposite_books=allow", "mode=paper"], "must be deny for mode=paper"),
+    ],
+)
+def test_what_only_a_backtest_of_perpetuals_has(overrides: list[str], sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        build_of(*overrides)
