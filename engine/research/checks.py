@@ -50,7 +50,8 @@ def _needs(history: WarmUp) -> str:
         return "too few signals to say how much history it needs"
     if history.bars <= 1 and history.differ == 0:
         return "needs no history"
-    return f"needs about {history.bars:,} bars of history, before that {apart}"
+    needed = f"needs about {history.bars:,} bars of history"
+    return f"{needed}, before that {apart}" if history.differ else needed
 
 
 def check(portfolio: Portfolio, feed: Any) -> tuple[list[Checked], list[str]]:

@@ -96,6 +96,7 @@ def test_a_broken_file_of_the_feed_is_refused(tmp_path: Path) -> None:
     ("found", "told"),
     [
         (WarmUp(180, 3, 40, 1.0), "needs about 180 bars of history, before that 3 of 40"),
+        (WarmUp(23, 0, 40, 0.0), "needs about 23 bars of history"),
         (WarmUp(1, 0, 40, 0.0), "needs no history"),
         (WarmUp(0, 0, 0, 0.0), "needs no history"),
         (WarmUp(None, 2, 5, 1.0), "too few signals to say how much history it needs"),
