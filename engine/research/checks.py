@@ -114,7 +114,7 @@ def _warnings(one: Checked, instance: Instance, given: str | None) -> Iterator[s
     elif one.signals == 0:
         yield (
             f"{one.strategy}: must want something to be checked, wanted nothing in"
-            f" {one.calls:,} calls on {one.of}. Try other parameters."
+            f" {one.calls:,} calls on {one.of}. Try other parameters, or a longer feed."
         )
     history = one.history
     if history is None:
