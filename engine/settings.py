@@ -139,7 +139,10 @@ def _crossed(found: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
         if universe:
             yield from _narrowed(universe, instance, ("strategy", name, "symbols"))
         if found["feed"] and instance.timeframe:
-            yield from _spanned(found["feed"].timeframe, instance, ("strategy", name, "timeframe"))
+            place = ("strategy", name, "timeframe")
+            yield from _spanned(found["feed"].timeframe, instance.timeframe, place)
+        if universe and found["feed"]:
+            yield from _watched(universe, found["feed"].timeframe, name, instance)
 
 
 def _symbols(universe: Universe) -> Iterator[tuple[Place, str]]:
@@ -222,19 +225,53 @@ def _narrowed(universe: Universe, instance: Instance, place: Place) -> Iterator[
             yield place, f"must be in universe.symbols, {symbol} was not{hint} Add it there."
 
 
-def _spanned(base: str, instance: Instance, place: Place) -> Iterator[tuple[Place, str]]:
-    try:
-        odd = parse_timeframe(str(instance.timeframe)) % parse_timeframe(base)
-    except ValueError:  # the feed has said so itself
-        return
-    if odd:
+def _spanned(base: str, timeframe: str, place: Place) -> Iterator[tuple[Place, str]]:
+    if _span(base) and _span(timeframe) % _span(base):
         yield (
             place,
             (
-                f"must be a multiple of feed.timeframe, {base}, was {instance.timeframe}. Choose a"
+                f"must be a multiple of feed.timeframe, {base}, was {timeframe}. Choose a"
                 " multiple, or a feed of shorter bars."
             ),
         )
+
+
+def _watched(
+    universe: Universe, base: str, name: str, instance: Instance
+) -> Iterator[tuple[Place, str]]:
+    """Yield what a strategy cannot watch: what is not there, and what it is called with anyway."""
+    strategy, own = instance.strategy, instance.timeframe or base
+    for watch in strategy.watches.values():
+        timeframe = getattr(strategy, watch.timeframe) if watch.timeframe else own
+        is_own = _span(timeframe) == _span(own)
+        if watch.timeframe:
+            place: Place = ("strategy", name, watch.timeframe)
+            try:
+                parse_timeframe(timeframe)
+            except ValueError as wrong:
+                yield place, f"{wrong}."
+                continue
+            yield from _spanned(base, timeframe, place)
+            if is_own and not watch.symbol:
+                differ = f"must differ from the timeframe of the instance, {own}, was the same"
+                yield place, f"{differ}. Choose a longer one."
+        if watch.symbol:
+            other = getattr(strategy, watch.symbol)
+            if other not in universe.symbols:
+                hint = did_you_mean(other, universe.symbols) or "."
+                sentence = f"must be in universe.symbols, {other!r} was not{hint} Add it there."
+                yield ("strategy", name, watch.symbol), sentence
+            elif is_own and other in (instance.symbols or universe.symbols):
+                leave = f"must leave out {other}, which {watch.symbol} watches, did not"
+                yield ("strategy", name, "symbols"), f"{leave}. Name only the symbols to trade."
+
+
+def _span(timeframe: str) -> int:
+    """Return the milliseconds of a timeframe, 0 where it is none, which is said elsewhere."""
+    try:
+        return parse_timeframe(timeframe)
+    except ValueError:
+        return 0
 
 
 # ── what the core trades ──────────────────────────────────────────────────────────────────────

@@ -49,6 +49,7 @@ def advance(core: Core, events: Sequence[Event], first: int, last: int, equity: 
         symbol value                   ledger.add_up, ledger.mark
         symbol volume room             advance.on_prices, fill.execute (room)
         series *                       bar.gather, bar.close_bar
+        watched bars in users' states  bar.keep
         book out                       users' steps, advance.on_target, signal.consider (tag)
         book wish                      signal.consider
         book position entry … paid     ledger.post

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.core.block import LOGS, TABLES, Words, allocate, table_of, tail_of
+from engine.core.block import LOGS, TABLES, Words, allocate, table_of, tail_of, word_of
 from engine.core.compile.declare import Part
 from engine.core.portfolio import Instance, Portfolio
 from engine.core.records import ORDERS_PER_BOOK, Sizing
@@ -24,6 +24,19 @@ class Place:
     on: str
 
 
+@dataclass(frozen=True, order=True)
+class Line:
+    """A series: bars of `span` ms of one symbol, that call books or that are watched.
+
+    In this order those that are watched stand first in each symbol: on one event they are kept
+    before a book is called.
+    """
+
+    symbol: int
+    calls: bool
+    span: int
+
+
 @dataclass(frozen=True)
 class Layout:
     """What the rows of a block stand for: the book of each row, and the part of each function."""
@@ -36,6 +49,21 @@ class Layout:
         """Return the instance and the symbol of a book."""
         place = self.books[k]
         return self.portfolio.instances[place.instance], self.portfolio.symbols[place.symbol]
+
+    def watches(self) -> list[tuple[Line, int, str]]:
+        """Return each watch: what is watched, the book and its field, in the order of series."""
+        symbols = self.portfolio.symbols
+        return sorted(
+            (Line(symbol, False, watched.span), k, watched.field)
+            for k, place in enumerate(self.books)
+            for watched in self.portfolio.instances[place.instance].watched
+            for symbol in [symbols.index(watched.symbol) if watched.symbol else place.symbol]
+        )
+
+    def series(self) -> list[Line]:
+        """Return what each row of the table of series stands for."""
+        calling = {Line(place.symbol, True, place.span) for place in self.books}
+        return sorted(calling.union(line for line, _, _ in self.watches()))
 
 
 def layout(portfolio: Portfolio) -> Layout:
@@ -56,11 +84,12 @@ def layout(portfolio: Portfolio) -> Layout:
 def assemble(plan: Layout) -> tuple[Words, Words]:
     """Return the block at its start and an empty log."""
     portfolio = plan.portfolio
-    series = sorted({(place.symbol, place.span) for place in plan.books})
+    series, watches = plan.series(), plan.watches()
     counts = {name: 1 for name, (_, single) in TABLES.items() if single and name not in LOGS}
     counts |= {
         "symbols": len(portfolio.instruments),
         "series": len(series),
+        "watches": len(watches),
         "books": len(plan.books),
         "rules": len(portfolio.rules),
         "working": len(plan.books) * ORDERS_PER_BOOK,
@@ -71,9 +100,13 @@ def assemble(plan: Layout) -> tuple[Words, Words]:
     places = _lay_users(block, tail_of(counts), users)
     _account(block, portfolio)
     _symbols(block, plan, series)
-    _series(block, plan, series)
+    for f, line in enumerate(series):
+        _series(block, plan, f, line)
     for k, place in enumerate(plan.books):
         _book(block, k, place, portfolio, next(places))
+    for w, (_, k, field) in enumerate(watches):
+        state = int(table_of(block, "books")["state"][k])
+        table_of(block, "watches")[w] = state + word_of(users[k].StateRecord, field)
     for r in range(len(portfolio.rules)):
         params, state = next(places)
         table_of(block, "rules")[r] = (len(portfolio.instances) + r, params, state)
@@ -112,10 +145,10 @@ def _account(block: Words, portfolio: Portfolio) -> None:
     account["seq"] = account["failed_rule"] = -1
 
 
-def _symbols(block: Words, plan: Layout, series: list[tuple[int, int]]) -> None:
+def _symbols(block: Words, plan: Layout, series: list[Line]) -> None:
     for s, instrument in enumerate(plan.portfolio.instruments):
         books = [k for k, place in enumerate(plan.books) if place.symbol == s]
-        bars = [f for f, (symbol, _) in enumerate(series) if symbol == s]
+        bars = [f for f, line in enumerate(series) if line.symbol == s]
         row = table_of(block, "symbols")[s : s + 1]
         row["book_first"], row["book_end"] = (books[0], books[-1] + 1) if books else (0, 0)
         row["series_first"], row["series_end"] = (bars[0], bars[-1] + 1) if bars else (0, 0)
@@ -126,16 +159,20 @@ def _symbols(block: Words, plan: Layout, series: list[tuple[int, int]]) -> None:
             row[name] = getattr(instrument, name)
 
 
-def _series(block: Words, plan: Layout, series: list[tuple[int, int]]) -> None:
-    for f, (symbol, span) in enumerate(series):
-        books = [k for k, p in enumerate(plan.books) if (p.symbol, p.span) == (symbol, span)]
+def _series(block: Words, plan: Layout, f: int, line: Line) -> None:
+    row = table_of(block, "series")[f : f + 1]
+    row["symbol"] = line.symbol
+    row["span"] = line.span
+    if line.calls:
+        place = (line.symbol, line.span)
+        books = [k for k, p in enumerate(plan.books) if (p.symbol, p.span) == place]
         calls = [plan.books[k].on for k in books]
-        row = table_of(block, "series")[f : f + 1]
-        row["symbol"] = symbol
-        row["span"] = span
         row["book_first"] = books[0]
         row["book_end"] = books[0] + calls.count("bar")
         row["tick_end"] = row["book_end"] + calls.count("tick")
+    else:
+        watches = [w for w, (watched, _, _) in enumerate(plan.watches()) if watched == line]
+        row["watch_first"], row["watch_end"] = watches[0], watches[-1] + 1
 
 
 def _book(

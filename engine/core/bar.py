@@ -1,6 +1,6 @@
 """Builds the bars of each timeframe and shows closed ones to the strategies."""
 
-from engine.core.block import Core
+from engine.core.block import Core, bar_at
 from engine.core.records import Bar, Event
 from engine.core.signal import step
 
@@ -42,11 +42,22 @@ def gather(core: Core, f: int, event: Event) -> None:
 
 
 def close_due(core: Core, ts: int) -> None:
-    """Close every forming bar whose time is over at `ts`."""
+    """Close every forming bar whose time is over at `ts`: those that are watched first.
+
+    So whoever is called then sees the others' bars that are over as well.
+    """
     for f in range(len(core.series)):
-        series = core.series[f]
-        if series.count > 0 and series.closes <= ts:
-            close_bar(core, f)
+        if core.series[f].watch_end > 0:
+            close_over(core, f, ts)
+    for f in range(len(core.series)):
+        close_over(core, f, ts)
+
+
+def close_over(core: Core, f: int, ts: int) -> None:
+    """Close the forming bar of series `f` if its time is over at `ts`."""
+    series = core.series[f]
+    if series.count > 0 and series.closes <= ts:
+        close_bar(core, f)
 
 
 def close_bar(core: Core, f: int) -> None:
@@ -57,7 +68,20 @@ def close_bar(core: Core, f: int) -> None:
 
 
 def show(core: Core, f: int, bar: Bar) -> None:
-    """Show a closed bar to each strategy of series `f`, once."""
+    """Keep a closed bar for who watches series `f`, and show it to each of its strategies, once."""
     series = core.series[f]
+    for w in range(series.watch_first, series.watch_end):
+        keep(core, w, bar)
     for k in range(series.book_first, series.book_end):
         step(core, k, bar)
+
+
+def keep(core: Core, w: int, bar: Bar) -> None:
+    """Copy a closed bar into the state of the strategy that watches it."""
+    kept = bar_at(core, core.watches[w].place)
+    kept.ts = bar.ts
+    kept.open = bar.open
+    kept.high = bar.high
+    kept.low = bar.low
+    kept.close = bar.close
+    kept.volume = bar.volume

@@ -18,6 +18,7 @@ import numpy as np
 from engine.core.compile.declare import Record, hints
 from engine.core.records import (
     Account,
+    Bar,
     Book,
     DecisionRow,
     DenialRow,
@@ -33,6 +34,7 @@ from engine.core.records import (
     Symbol,
     TradeRow,
     View,
+    WatchRow,
 )
 
 Words = np.ndarray[Any, np.dtype[np.int64]]
@@ -46,6 +48,7 @@ class Core:
     account: Account
     symbols: Sequence[Symbol]
     series: Sequence[Series]
+    watches: Sequence[WatchRow]
     books: Sequence[Book]
     rules: Sequence[RuleRow]
     working: Sequence[Order]
@@ -61,6 +64,7 @@ class Core:
     trades: Sequence[TradeRow]
 
     def __init__(self, block: Words, log: Words, functions: Sequence[Callable[..., Any]]) -> None:
+        self.block = block
         self.functions = functions
         self.users: dict[int, Any] = {}
         for name, (record, single) in TABLES.items():
@@ -159,6 +163,12 @@ def rows_of(words: Words, name: str, record: type[Record]) -> list[Any]:
 def row_at(words: Words, offset: int, record: type[Record]) -> Any:
     """Return one row at a word offset; it shares the words."""
     return record.from_buffer(words.data, offset * ctypes.sizeof(ctypes.c_int64))
+
+
+def bar_at(core: Core, place: int) -> Bar:
+    """Return the bar at a word offset in the block; see `compile/table.py` for compiled code."""
+    found: Bar = row_at(core.block, place, Bar)
+    return found
 
 
 def call(core: Core, function: int, params: int, state: int, given: Record, taken: Record) -> int:

@@ -40,6 +40,18 @@ class Instrument:
 
 
 @dataclass(frozen=True)
+class Watched:
+    """Closed bars that an instance watches: the last one is kept in `field` of its state.
+
+    `symbol` None stands for the symbol of each book, `span` is the timeframe in ms.
+    """
+
+    field: str
+    symbol: str | None
+    span: int
+
+
+@dataclass(frozen=True)
 class Instance:
     """One declared strategy with its book; `span` is its timeframe in ms.
 
@@ -57,6 +69,25 @@ class Instance:
     reserve_ratio: float = 0.0
     stop_loss: float = 0.0
     take_profit: float = 0.0
+
+    @property
+    def watched(self) -> tuple[Watched, ...]:
+        """What the strategy's parameters say it watches."""
+        return tuple(
+            Watched(
+                field,
+                getattr(self.strategy, watch.symbol) if watch.symbol else None,
+                parse_timeframe(getattr(self.strategy, watch.timeframe))
+                if watch.timeframe
+                else self.span,
+            )
+            for field, watch in self.strategy.watches.items()
+        )
+
+    @property
+    def spans(self) -> set[int]:
+        """The timeframes of what the strategy is called with and of what it watches, in ms."""
+        return {self.span, *(watched.span for watched in self.watched)}
 
 
 @dataclass(frozen=True)
@@ -100,7 +131,7 @@ class Portfolio:
     @property
     def spans(self) -> tuple[int, ...]:
         """The timeframes in use, in ms, ascending."""
-        return tuple(sorted({instance.span for instance in self.instances}))
+        return tuple(sorted(set().union(*(instance.spans for instance in self.instances))))
 
     def reason(self, code: int) -> str:
         """Return the word for a reason code of the core or of one of the rules."""

@@ -6,8 +6,9 @@ units, signed (positive is long). Numbers are 8-byte words; a whole number that 
 """
 
 import enum
+from typing import Any
 
-from engine.core.compile.declare import Record
+from engine.core.compile.declare import Record, Watch
 
 
 class Kind(enum.IntEnum):
@@ -104,6 +105,15 @@ class Bar(Record):
     volume: float
 
 
+def watch(symbol: str | None = None, timeframe: str | None = None) -> Any:
+    """Declare a field of a strategy's state that holds the last closed bar of another series.
+
+    Each names the text parameter that says which one; what is not named is the instance's own.
+    Before the first bar has closed, all of it is 0. The core writes it, a step only reads it.
+    """
+    return Watch(Bar, symbol, timeframe)
+
+
 class Event(Record):
     """One thing that happened, in the order of `seq`."""
 
@@ -181,13 +191,18 @@ class Symbol(Record):
 
 
 class Series(Record):
-    """Bars of one timeframe of one symbol, and the books that are called with them."""
+    """Bars of one timeframe of one symbol, and the books that are called with them.
+
+    Bars that are watched are a series of their own, which stands before those that call a book.
+    """
 
     symbol: int
     span: int  # timeframe in ms
     book_first: int  # books that are called when a bar closes …
     book_end: int
     tick_end: int  # … and behind them those that are called on each tick
+    watch_first: int  # watches that a closed bar is copied to
+    watch_end: int
     closes: int  # when the forming bar's time is over
     count: int  # events in the forming bar, 0 for none
     bar: Bar  # the forming bar
@@ -241,6 +256,12 @@ class Book(Record):
     paid: float  # fees of the round trip
     funding: float  # received in the round trip, negative where paid
     opened_equity: float
+
+
+class WatchRow(Record):
+    """Where a strategy keeps the last closed bar of a series that it watches."""
+
+    place: int  # word offset in the block, in the strategy's state
 
 
 class RuleRow(Record):

@@ -38,10 +38,7 @@ def sections(plan: Layout) -> dict[str, Any]:
         "symbols": list(plan.portfolio.symbols),
         "instances": [instance.name for instance in plan.portfolio.instances],
         "books": [_book_key(plan, place) for place in plan.books],
-        "series": [
-            [plan.portfolio.symbols[row["symbol"]], int(row["span"])]
-            for row in table_of(block, "series")
-        ],
+        "series": [[plan.portfolio.symbols[line.symbol], line.span] for line in plan.series()],
         "rules": [[name, *_part_key(rule)] for name, rule in plan.portfolio.rules],
         "words": [part.StateRecord.words for part in plan.parts],
         "tables": {
@@ -54,7 +51,8 @@ def sections(plan: Layout) -> dict[str, Any]:
 def _book_key(plan: Layout, place: Place) -> list[Any]:
     instance = plan.portfolio.instances[place.instance]
     symbol = plan.portfolio.symbols[place.symbol]
-    return [instance.name, symbol, place.span, place.on, *_part_key(instance.strategy)]
+    watched = [f"{w.field} {w.symbol or symbol} {w.span}" for w in instance.watched]
+    return [instance.name, symbol, place.span, place.on, *_part_key(instance.strategy), *watched]
 
 
 def _part_key(part: Part) -> list[str]:

@@ -78,15 +78,22 @@ def _cuts(sample: Sample) -> set[int]:
 
 
 def _unlike_reordered(sample: Sample) -> Iterator[tuple[str, str]]:
-    """Let the symbols' bars of one moment come in the opposite order."""
+    """Let the symbols' bars of one moment come in the opposite order.
+
+    One that watches another symbol through the core is shown closed bars alone, in the order of
+    the universe: it may want something else.
+    """
     if len(sample.portfolio.symbols) == 1:
         return
+    watching = {i.name for i in sample.portfolio.instances if any(w.symbol for w in i.watched)}
     events = sample.events
     is_price = events["kind"] <= Kind.TICK
     place = np.where(is_price, -events["symbol"], 1)  # timers and targets stay behind
     turned = events[np.lexsort((place, events["ts"]))]
     turned["seq"] = events["seq"]
     for name, row in _changed(sample.wanted, wanted(sample.portfolio, turned)):
+        if name in watching:
+            continue
         yield (
             name,
             f"{_wish(sample, name, row)} must follow from bars that were closed before, but depends"

@@ -12,9 +12,10 @@ from engine.core.compile import build as compiling
 from engine.core.machine import Compiled, Interpreted
 from engine.research.checks import check
 from engine.settings import build
-from tests.market import portfolio, random_bars, run, state
+from tests.market import numbered, portfolio, random_bars, run, state
 
 CONF = Path(__file__).parents[2] / "conf"
+WATCHED_FIRST = "universe.symbols=[ETH/USDT,BTC/USDT]"
 
 
 def options(group: str) -> list[str]:
@@ -24,10 +25,14 @@ def options(group: str) -> list[str]:
 
 @pytest.mark.parametrize("name", options("strategy"))
 def test_a_strategy_sees_no_future_and_has_a_text_for_each_tag(name: str) -> None:
-    plan = build(compose([f"strategy=[{name}]", "universe.symbols=[X/USD]"]))
+    plan = build(compose([f"strategy=[{name}]", WATCHED_FIRST]))
     check(plan, None)
-    strategy = plan.instances[0].strategy
-    done = run(Compiled, portfolio(plan.instances[0], cash=1e6), random_bars(3_000, seed=2))
+    instance = plan.instances[0]
+    strategy = instance.strategy
+    bars = [random_bars(3_000, seed) for seed in (2, 3)]
+    for symbol, events in enumerate(bars):
+        events["symbol"] = symbol
+    done = run(Compiled, portfolio(instance, symbols=plan.symbols, cash=1e6), numbered(*bars))
     tags = set(done.logs["signals"]["tag"].tolist())
     assert tags <= set(strategy.tags)
     assert 0 not in tags
@@ -50,7 +55,7 @@ def test_a_rule_answers_the_same_compiled_and_interpreted(name: str) -> None:
 
 @pytest.mark.parametrize("group", ["strategy", "risk"])
 def test_a_part_needs_no_second_compilation(group: str) -> None:
-    plan = build(compose([f"{group}=[{','.join(options(group))}]", "universe.symbols=[X/USD]"]))
+    plan = build(compose([f"{group}=[{','.join(options(group))}]", WATCHED_FIRST]))
     parts = [i.strategy for i in plan.instances] + [rule for _, rule in plan.rules]
     compiling.addresses_of(tuple(parts))
     assert all(compiling.is_compiled(type(part)) for part in parts)

@@ -19,16 +19,17 @@ from numba.core import types as nb
 from numba.core.dispatcher import Dispatcher
 
 from engine.core import advance as advance_module
-from engine.core.block import TABLES, Words, call
+from engine.core.block import TABLES, Words, bar_at, call
 from engine.core.compile import cache, check, table
 from engine.core.compile.declare import Part, Record, Strategy, where
-from engine.core.compile.table import attach, call_address, record_at, rows
+from engine.core.compile.table import attach, bar_address, call_address, record_at, rows
 from engine.core.records import Bar, Event, Intent, Out, View
 from engine.errors import ConfigError
 
 _OPTIONS = {"nogil": True, "error_model": "python"}
 _INNER = _OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
 _ON_EVERY_EVENT = ("on_prices", "leave", "mark", "extend", "show", "step")
+_BY_POINTER: dict[Any, Any] = {call: call_address, bar_at: bar_address}
 _LAYOUT = repr([(name, record.dtype.descr) for name, (record, _) in TABLES.items()])
 _EXTENSION = Path(table.__file__).read_text()
 
@@ -64,10 +65,9 @@ def _clone(
     scope = dict(function.__globals__)
     for name in set(cache.globals_of(function.__code__)):
         value = scope.get(name)
-        if value is call:
-            scope[name] = call_address
-        elif isinstance(value, types.FunctionType):
-            scope[name] = _clone(value, options, made, (*path, function))
+        if isinstance(value, types.FunctionType):
+            pointed = _BY_POINTER.get(value)
+            scope[name] = pointed or _clone(value, options, made, (*path, function))
         elif isinstance(value, enum.EnumType) and issubclass(value, enum.IntEnum):
             scope[name] = _constants(value)
     copy = types.FunctionType(

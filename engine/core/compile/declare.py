@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from engine.errors import ConfigError
+from engine.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from _ctypes import _PyCStructType as StructureType
@@ -61,6 +61,21 @@ def window(*lengths: str | int) -> Any:
     Each is the name of a parameter, whose largest value counts, or a number.
     """
     return Window(lengths)
+
+
+class Watch:
+    """The declaration of a bar of another series; made by `records.watch(…)`.
+
+    `symbol` and `timeframe` are names of parameters, None for that of the instance itself.
+    """
+
+    def __init__(self, record: Any, symbol: str | None, timeframe: str | None) -> None:
+        self.record = record
+        self.symbol = symbol
+        self.timeframe = timeframe
+
+
+_DECLARED = (Array, Window, Watch)  # defaults that say what a field is, not how it starts
 
 
 class _Layout(StructureType):
@@ -125,20 +140,29 @@ def _fields(declared: type, owner: str) -> Iterator[tuple[str, Any]]:
     wrong = []
     for name, field in _declared(declared).items():
         place = f"{where(declared)}: {owner}.{name}"
+        default = declared.__dict__.get(name)
         if isinstance(field, Array):
             yield name, field.word * field.length
+        elif isinstance(default, Watch) and field is not default.record:
+            wrong.append(
+                f"{place}: must be declared as {_shown(default.record)} to be watched, was"
+                f" {_shown(field)}. Correct it."
+            )
         elif isinstance(field, type) and issubclass(field, Record):
             yield name, field
         elif field in _WORDS:
             yield name, _WORDS[field]
         else:
-            shown = getattr(field, "__name__", field)
             wrong.append(
-                f"{place}: must be float, int, bool, floats(n) or ints(n), was {shown}."
+                f"{place}: must be float, int, bool, floats(n) or ints(n), was {_shown(field)}."
                 " Keep other values outside the state."
             )
     if wrong:
         raise ConfigError(*wrong)
+
+
+def _shown(annotation: Any) -> Any:
+    return getattr(annotation, "__name__", annotation)
 
 
 def hints(declared: type) -> dict[str, Any]:
@@ -177,6 +201,7 @@ class Part:
     StateRecord: ClassVar[type[Record]]
     state_defaults: ClassVar[Mapping[str, Any]]
     longest: ClassVar[Mapping[str, int]]  # of each parameter that a window is made for
+    watches: ClassVar[Mapping[str, Watch]]  # field of the state → what the core keeps there
     compiled: ClassVar[bool] = True
     raised: Exception | None = None  # by an ordinary Python function, kept for the sentence
 
@@ -191,9 +216,10 @@ class Part:
         cls.longest = _longest(cls, defaults)
         declared = _rooms(cls, declared, defaults)
         cls.StateRecord = _record(cls, "State", declared, defaults)
-        cls.state_defaults = {
-            n: d for n, d in defaults.items() if not isinstance(d, Array | Window)
-        }
+        cls.watches = {n: d for n, d in defaults.items() if isinstance(d, Watch)}
+        cls.state_defaults = {n: d for n, d in defaults.items() if not isinstance(d, _DECLARED)}
+        if wrong := [*_unwatchable(cls)]:
+            raise ConfigError(*wrong)
 
     def __init__(self, **parameters: Any) -> None:
         known = self.parameters()
@@ -249,8 +275,8 @@ def names(record: type[Record]) -> tuple[str, ...]:
 def _record(
     owner: type, suffix: str, fields: Mapping[str, Any], defaults: Mapping[str, Any]
 ) -> type[Record]:
-    arrays = {n: d for n, d in defaults.items() if isinstance(d, Array)}
-    body: dict[str, Any] = {"__annotations__": dict(fields) or {"unused": int}, **arrays}
+    declared = {n: d for n, d in defaults.items() if isinstance(d, _DECLARED)}
+    body: dict[str, Any] = {"__annotations__": dict(fields) or {"unused": int}, **declared}
     body["__module__"] = owner.__module__
     body["__qualname__"] = f"{owner.__qualname__}.{suffix}"
     return type(f"{owner.__name__}{suffix}", (Record,), body)
@@ -310,6 +336,29 @@ def _rooms(
     if wrong:
         raise ConfigError(*(f"{where(part)}: {part.__qualname__}.State.{text}" for text in wrong))
     return made
+
+
+def _unwatchable(part: type[Part]) -> Iterator[str]:
+    """Yield a sentence for each watch that names no text parameter of its class."""
+    known = part.parameters()
+    texts = [name for name, annotation in known.items() if annotation is str]
+    for field, watch in part.watches.items():
+        place = f"{where(part)}: {part.__name__}.State.{field}"
+        named = {"symbol": watch.symbol, "timeframe": watch.timeframe}
+        if part.entry != "step":
+            yield f"{place}: must be watched by a strategy, was by a rule. Remove it."
+        elif not any(named.values()):
+            yield (
+                f"{place}: must watch a symbol or a timeframe, was watch(). Name the parameter that"
+                ' holds it, such as watch(symbol="other").'
+            )
+        for kind, name in named.items():
+            if name and name not in texts:
+                near = did_you_mean(name, texts) or "."
+                yield (
+                    f"{place}: must name a text parameter of the class as its {kind}, was"
+                    f" {name!r}{near} Declare one, with its name here."
+                )
 
 
 def _words(record: type[Record], values: Mapping[str, Any]) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -30,6 +30,7 @@ from numba.np.numpy_support import from_dtype
 
 from engine.core.block import LOGS, PLACES, TABLES
 from engine.core.compile.declare import WORD, Record
+from engine.core.records import Bar
 
 _I64 = ir.IntType(64)
 _BYTES = ir.IntType(8).as_pointer()
@@ -236,6 +237,18 @@ def record_at(typing: Any, address: Any, dtype: Any) -> Any:
         return builder.bitcast(args[0], context.get_value_type(dtype.dtype))
 
     return dtype.dtype(types.voidptr, dtype), build
+
+
+@intrinsic
+def bar_address(typing: Any, core: Any, place: Any) -> Any:
+    """The compiled form of `block.bar_at`: the record at a word offset in the block."""
+    bar = record_type(Bar)
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        base = _member(context, builder, args[0], "block")
+        return builder.bitcast(_word_at(builder, base, args[1]), context.get_value_type(bar))
+
+    return bar(core, types.int64), build
 
 
 @intrinsic
