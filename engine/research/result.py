@@ -1,7 +1,7 @@
 """What a backtest answers: facts, statistics and tables, and the folder they are written to."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class Result:
     orders   one row per order, in the order of placing
     bars     symbol → rows of `Bar`, as they were read
     config   the configuration as YAML, secrets masked
+    scenarios  optimistic, base, pessimistic → what `figures` returns; empty where left out
     """
 
     facts: dict[str, Any]
@@ -43,10 +44,12 @@ class Result:
     orders: pa.Table
     bars: dict[str, Rows]
     config: str
+    scenarios: dict[str, dict[str, float | None]] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
         """Return the content of `result.json`."""
-        return self.facts | {"stats": self.stats, "kpi": self.kpi}
+        parts = {"stats": self.stats, "scenarios": self.scenarios, "kpi": self.kpi}
+        return self.facts | parts
 
     def save(self, folder: Path, html: bool = True) -> None:
         """Write the result's files to a new folder."""
@@ -100,6 +103,21 @@ def gather(
     )
 
 
+def figures(events: Rows, done: Replay) -> dict[str, float | None]:
+    """Return the final equity of a replay and every statistic, as `Result.stats` has them."""
+    facts = {"open_positions": _open_positions(done), "fees": _fees(done)}
+    found = _stats(done, facts, _trades(done), *_curve(events, done))
+    return {"final_equity": _final_equity(done)} | found
+
+
+def _final_equity(done: Replay) -> float:
+    return float(done.equity[-1]) if len(done.equity) else done.machine.plan.portfolio.cash
+
+
+def _fees(done: Replay) -> float:
+    return float(table_of(done.machine.block, "account")[0]["fees"])
+
+
 def _curve(events: Rows, done: Replay) -> tuple[Any, Any]:
     """Return each distinct time and the equity after its last event."""
     last = np.append(np.diff(events["ts"]) > 0, np.ones(min(1, len(events)), bool))
@@ -133,7 +151,6 @@ def _stats(
 def _facts(
     settings: Settings, recording: Recording, events: Rows, done: Replay, started: int
 ) -> dict[str, Any]:
-    account = table_of(done.machine.block, "account")[0]
     plan = done.machine.plan
     portfolio = plan.portfolio
     stamp = clock.utc(started).translate(str.maketrans("", "", "-:.Z")).replace("T", "-")
@@ -150,8 +167,8 @@ def _facts(
         "fill_on": portfolio.fill_on.name.lower(),
         "currency": settings.account.currency,
         "trades": len(done.logs["trades"]),
-        "final_equity": float(done.equity[-1]) if len(done.equity) else portfolio.cash,
-        "fees": float(account["fees"]),
+        "final_equity": _final_equity(done),
+        "fees": _fees(done),
         "signals": len(done.logs["signals"]),
         "denied": int((done.logs["decisions"]["approved"] == 0).sum()),
         "refused": int((done.logs["orders"]["status"] == Status.REFUSED).sum()),

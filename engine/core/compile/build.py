@@ -187,9 +187,9 @@ def function_of(part: type[Part]) -> Any:
 
     Raises ConfigError with every mistake that is found in the class.
     """
-    check.check(part)
     key = key_of(part)
     if key not in _kept:
+        check.check(part)
         signature = table.signature_of(*arguments(part))
         user = clone(part.function(), _OPTIONS | {"boundscheck": True})
         if not cache.is_kept(key):
