@@ -126,7 +126,8 @@ def _stats(
         trades,
         notional=float(np.abs(fills["quantity"] * fills["price"] * sizes[fills["book"]]).sum()),
         fees=facts["fees"],
-        in_market_ms=stats.in_market(opened, closed),
+        opened_at=opened,
+        closed_at=closed,
     )
 
 
