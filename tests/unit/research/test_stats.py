@@ -22,6 +22,7 @@ OF_TRADES = """win_rate profit_factor payoff_ratio expectancy best_trade worst_t
 
 YEAR = math.sqrt(365)
 NONE = np.empty(0, np.int64)
+IDLE: dict[str, Any] = {"notional": 0.0, "fees": 0.0, "opened_at": NONE, "closed_at": NONE}
 
 
 def table(profits: list[float], gains: list[float], bars: list[int]) -> pa.Table:
@@ -48,7 +49,7 @@ def computed(
         times,
         np.array(equity),
         table([], [], []) if trades is None else trades,
-        **{"notional": 0.0, "fees": 0.0, "opened_at": NONE, "closed_at": NONE} | activity,
+        **IDLE | activity,
     )
 
 

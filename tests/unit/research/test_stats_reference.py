@@ -87,7 +87,7 @@ def of(returns: Floats, missing: float | None = None) -> dict[str, float | None]
     return stats.compute(
         100.0,
         DAY_MS * np.arange(1, len(known) + 1),
-        100.0 * np.cumprod(1.0 + known),
+        100.0 * np.cumprod(1.0 + known, dtype=np.float64),
         pa.table({"profit": nothing, "return": nothing, "bars_held": none}),
         notional=0.0,
         fees=0.0,
