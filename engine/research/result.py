@@ -15,7 +15,7 @@ from engine.core.machine import Machine, Rows
 from engine.core.portfolio import Portfolio
 from engine.core.records import Kind, Reason, Status
 from engine.feeds.tape import Recording
-from engine.research import report, stats
+from engine.research import gate, report, stats
 from engine.research.columns import numbers, to_array, to_table
 from engine.settings import Settings
 from engine.version import code_version
@@ -27,7 +27,7 @@ class Result:
 
     facts    what `result.json` begins with: run_id, hashes, counts, final_equity, warnings …
     stats    statistic → value, None where it is not defined (`research.stats`)
-    kpi      target → value, limit, passed
+    kpi      target → value, limit, passed (`research.gate`)
     equity   ts (ms), equity, drawdown (fraction, 0 or less): one row per distinct time
     trades   one row per closed round trip, in the order of closing
     orders   one row per order, in the order of placing
@@ -85,10 +85,11 @@ def gather(
     facts = _facts(settings, recording, events, done, started) | {"seconds": seconds}
     trades = _trades(done)
     ts, equity = _curve(events, done)
+    figures = _stats(done, facts, trades, ts, equity)
     return Result(
         facts=facts,
-        stats=_stats(done, facts, trades, ts, equity),
-        kpi={},
+        stats=figures,
+        kpi=gate.judge(gate.targets(settings), figures, trades),
         equity=to_table(
             {
                 "ts": ts,
@@ -144,7 +145,8 @@ def _stats(
         trades,
         notional=float(np.abs(fills["quantity"] * fills["price"] * sizes[fills["book"]]).sum()),
         fees=facts["fees"],
-        in_market_ms=stats.in_market(opened, closed),
+        opened_at=opened,
+        closed_at=closed,
     )
 
 
