@@ -130,6 +130,7 @@ class Report(Section):
 
     directory: str
     html: bool
+    png: bool
 
 
 class Common(Section):

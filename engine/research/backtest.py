@@ -16,6 +16,7 @@ from engine.errors import ChanQuantError, ConfigError, InvariantBroken
 from engine.feeds import tape
 from engine.feeds.targets import targets
 from engine.research.failure import explain
+from engine.research.recorder import Recorder
 from engine.research.result import Replay, Result, gather
 from engine.settings import Settings, build
 from engine.strategies.external import External
@@ -50,10 +51,12 @@ def backtest(
     plan = layout(portfolio)
     events = _with_targets(plan, recording.events)
     machine = begin(plan, recording)
+    recorder = Recorder(machine, events, recording.bars) if settings.report.html else None
     begun = clock.seconds()
     with watch(len(events), "backtest") as notify:
-        done = replay(machine, events, notify)
-    return gather(settings, recording, events, done, started, clock.seconds() - begun)
+        done = replay(recorder or machine, events, notify)
+    lines = recorder.lines() if recorder else []
+    return gather(settings, recording, events, done, started, clock.seconds() - begun, lines)
 
 
 def begin(plan: Layout, recording: tape.Recording) -> Machine:

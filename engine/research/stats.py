@@ -6,7 +6,6 @@ None, never NaN or infinity.
 """
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -15,20 +14,6 @@ from numpy.typing import NDArray
 from engine.research.columns import to_array
 from engine.research.figures import DAY_MS
 from engine.research.formulas import STATS, Floats, Run
-
-
-@dataclass(frozen=True)
-class Book:
-    """The trades of one strategy in one symbol, summed up."""
-
-    strategy: str
-    symbol: str
-    trades: int
-    win_rate: float
-    profit: float
-    fees: float
-    best: float  # return of the best trade
-    worst: float
 
 
 def compute(
@@ -46,7 +31,7 @@ def compute(
     `ts` (ms, ascending) is when each `equity` was known; `notional` is the value of all fills,
     `in_market_ms` the time with a position (`in_market`), `trades` has one row per round trip.
     """
-    closes = _daily_closes(ts, equity)
+    closes = daily_closes(ts, equity)
     curve = np.concatenate(([cash], equity))
     before = np.concatenate(([cash], closes[:-1]))
     with np.errstate(all="ignore"):  # what overflows or divides by zero becomes None
@@ -79,29 +64,7 @@ def in_market(opened_at: NDArray[np.int64], closed_at: NDArray[np.int64]) -> int
     return int(np.maximum(closed - np.maximum(opened, covered), 0).sum())
 
 
-def by_book(trades: pa.Table) -> list[Book]:
-    """Return the sums of each strategy and symbol, in the order of their first trades."""
-    books = list(zip(trades["strategy"].to_pylist(), trades["symbol"].to_pylist(), strict=True))
-    names = list(dict.fromkeys(books))
-    index = {name: i for i, name in enumerate(names)}
-    group = np.array([index[book] for book in books], np.int64)
-    profit, fees, gain = (to_array(trades[name]) for name in ("profit", "fees", "return"))
-    return [
-        Book(
-            *name,
-            trades=int(mine.sum()),
-            win_rate=float((profit[mine] > 0.0).mean()),
-            profit=float(profit[mine].sum()),
-            fees=float(fees[mine].sum()),
-            best=float(gain[mine].max()),
-            worst=float(gain[mine].min()),
-        )
-        for i, name in enumerate(names)
-        for mine in [group == i]
-    ]
-
-
-def _daily_closes(ts: NDArray[np.int64], equity: Floats) -> Floats:
+def daily_closes(ts: NDArray[np.int64], equity: Floats) -> Floats:
     """Return the last equity of every UTC day; midnight is the end of the day before."""
     if not len(ts):
         return equity

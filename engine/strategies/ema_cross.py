@@ -23,6 +23,7 @@ class EmaCross(Strategy):
     slow: Annotated[int, Field(ge=2)] = 26  # bars
 
     tags = {UP_CROSS: "up_cross", DOWN_CROSS: "down_cross"}
+    shows = {"fast": "EMA {fast}", "slow": "EMA {slow}"}
 
     class State:
         fast: float

@@ -24,12 +24,14 @@ class RsiReversion(Strategy):
     high: Annotated[float, Field(ge=0, le=100)] = 70.0
 
     tags = {OVERSOLD: "oversold", OVERBOUGHT: "overbought"}
+    shows_below = {"strength": "RSI {length}"}
 
     class State:
         close: float  # of the last bar
         gain: float  # Wilder averages of rises and falls
         loss: float
         count: int  # changes seen
+        strength: float  # the index, at the last bar
 
     def step(p, s: State, bar: Bar, out: Out) -> None:
         if s.close == 0.0:
@@ -42,11 +44,11 @@ class RsiReversion(Strategy):
         s.count += 1
         if s.count < p.length:
             return
-        strength = rsi(s.gain, s.loss)
-        if strength < p.low:
+        s.strength = rsi(s.gain, s.loss)
+        if s.strength < p.low:
             out.target = 1.0
             out.tag = OVERSOLD
-        elif strength > p.high:
+        elif s.strength > p.high:
             out.target = 0.0
             out.tag = OVERBOUGHT
 

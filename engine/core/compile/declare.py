@@ -12,11 +12,12 @@ import inspect
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from string import Formatter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from engine.errors import ConfigError
+from engine.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from _ctypes import _PyCStructType as StructureType
@@ -203,12 +204,37 @@ class Strategy(Part):
     with the forming bar). It reads `p` (parameters), `s` (state, kept between calls) and `bar`, and
     writes `out`: `target` (exposure in [-1, 1]), `stop` and `take` (prices, 0.0 for none) and `tag`
     (why; texts in `tags`). `out` holds the present wishes: not writing means no change.
+
+    `shows` (on the scale of the price) and `shows_below` (on one of their own) name the fields of
+    the state that a report draws, with their labels; `{length}` in a label is that parameter.
     """
 
     entry = "step"
     arguments = ("bar", "out")
     on: ClassVar[str] = "bar"
     tags: ClassVar[Mapping[int, str]] = {}
+    shows: ClassVar[Mapping[str, str]] = {}
+    shows_below: ClassVar[Mapping[str, str]] = {}
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        single = [n for n in names(cls.StateRecord) if not cls.StateRecord.dtype[n].shape]
+        wrong = []
+        for key in ("shows", "shows_below"):
+            begin = f"{where(cls)}: {cls.__name__}.{key}: must name"
+            for field, label in getattr(cls, key).items():
+                if field not in single:
+                    near = did_you_mean(field, single) or "."
+                    known = f"fields of State that are one number ({', '.join(single)})"
+                    wrong.append(f"{begin} {known}, was {field!r}{near} Correct it.")
+                for _, name, *_ in Formatter().parse(label):
+                    if name is not None and name not in cls.parameters():
+                        near = did_you_mean(name, cls.parameters()) or "."
+                        wrong.append(
+                            f"{begin} parameters in braces, was {label!r}{near} Correct it."
+                        )
+        if wrong:
+            raise ConfigError(*wrong)
 
 
 class Rule(Part):
