@@ -110,6 +110,7 @@ def distribution(values: Floats, what: str) -> Figure | None:
             "y": count[chosen].tolist(),
             "width": width,
             "customdata": [[b * width, (b + 1) * width] for b in bins[chosen].tolist()],
+            "opacity": 0.85,
             "marker": {"color": color, "line": {"color": "@panel", "width": 0.5}},
             "hovertemplate": (
                 f"%{{customdata[0]:.{digits}%}} to %{{customdata[1]:.{digits}%}}:"

@@ -77,7 +77,7 @@ def _price(view: View, trades: pa.Table, lines: Sequence["Line"]) -> Figure:
     if any(line.below for line in lines):
         axis["domain"] = [0.3, 1.0]
         time["anchor"] = "y2"
-        layout["yaxis2"] = {**AXIS, "domain": [0.0, 0.25], "tickformat": ",~r", "nticks": 4}
+        layout["yaxis2"] = {**AXIS, "domain": [0.0, 0.25], "tickformat": ",~r", "nticks": 6}
     return {"data": [price, *shown, *marks], "layout": layout}
 
 
