@@ -1,5 +1,6 @@
 """A run as one picture: key figures, equity, drawdown and monthly returns."""
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
+from matplotlib.font_manager import get_font_names
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import PercentFormatter, StrMethodFormatter
 
@@ -37,8 +39,9 @@ _KEYS = (
     "profit_factor",
 )
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+# The first one comes with matplotlib; the others have Chinese signs, where one is installed.
+_FONTS = ("DejaVu Sans", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", "WenQuanYi Zen Hei")
 _STYLE: dict[Any, Any] = {
-    "font.family": ["DejaVu Sans"],
     "font.size": 9,
     "text.color": _TEXT,
     "text.parse_math": False,  # a name may have a $
@@ -62,7 +65,9 @@ def write(result: "Result", path: Path) -> None:
     table = 0.6 + 0.26 * len(years)  # inches
     heights = [1.3, 3.6, 1.5, table]
     layout = ConstrainedLayoutEngine(w_pad=0.25, h_pad=0.12)
-    with mpl.rc_context(_STYLE):
+    fonts = {"font.family": [name for name in _FONTS if name in get_font_names()]}
+    with mpl.rc_context(_STYLE | fonts), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # drawn as boxes
         figure = Figure(figsize=(WIDTH, sum(heights) + 1.2), dpi=DPI, layout=layout)
         FigureCanvasAgg(figure)
         rows = figure.add_gridspec(4, 1, height_ratios=heights)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pyarrow as pa
 
 from engine.research import groups
@@ -7,9 +9,9 @@ HOUR = 3_600_000
 MONDAY = 1_514_764_800_000  # 2018-01-01
 
 
-def table(**columns: list[object]) -> pa.Table:
+def table(**columns: Any) -> pa.Table:
     count = len(columns["profit"])
-    known: dict[str, list[object]] = {
+    known: dict[str, Any] = {
         "strategy": ["a"] * count,
         "symbol": ["X"] * count,
         "opened_at": [MONDAY] * count,

@@ -35,7 +35,9 @@ class Page(HTMLParser):
         if tag == "script":
             self.scripts.append((dict(attrs), ""))
         if tag == "td":
-            self.cells.setdefault(self.section, []).append(((dict(attrs).get("class") or "").strip(), ""))
+            self.cells.setdefault(self.section, []).append(
+                ((dict(attrs).get("class") or "").strip(), "")
+            )
 
     def handle_data(self, data: str) -> None:
         if self.open == "script" and data.strip():
@@ -222,18 +224,19 @@ def test_months_years_and_drawdowns_are_listed(finished: Finished, tmp_path: Pat
     assert len(months) == 2 * 13  # two years of twelve months and a total
     loss, gain = (cell for cell in page.cells["Trades"] if "%" in cell[1])
     assert (loss[0], gain[0]) == ("number loss", "number profit")
-    # The loss falls on 10 February, 187.82 of 10,000; the gain on 12 March, 194.60 of 9,812.18.
+    # Prices are 100 + 10 sin(bar / 9), quantities 10, fees 1. So the loss of 10 February is
+    # 100 (sin(40 / 9) - sin(10 / 9)) - 1 = -187.06, and the gain of 12 March is +194.61.
     assert months[13:17] == [
         ("number", "+0.00"),
-        ("number loss", "−1.88"),
+        ("number loss", "−1.87"),
         ("number profit", "+1.98"),
         ("number", "+0.00"),
     ]
-    assert months[25] == ("number profit", "+0.07 %")
+    assert months[25] == ("number profit", "+0.08 %")
     years = texts(page, "Years, UTC; amounts in USD")
-    assert years[7:] == ["2018", "+0.07 %", "−1.88 %", "2", "50.00 %", "+6.78", "2.00"]
+    assert years[7:] == ["2018", "+0.08 %", "−1.87 %", "2", "50.00 %", "+7.55", "2.00"]
     falls = texts(page, "Worst drawdowns")
-    assert falls == ["2018-02-10 00:00", "2018-02-11 00:00", "2018-03-13 00:00", "−1.88 %", "30.0"]
+    assert falls == ["2018-02-10 00:00", "2018-02-11 00:00", "2018-03-13 00:00", "−1.87 %", "31.0"]
     assert len(page.charts["rolling"]["data"][0]["x"]) == 400 - 89
     assert "Left out: 398 days on which the equity did not move." in page.text
 

@@ -9,6 +9,7 @@ from engine.core.compile.declare import Record, Strategy, floats, ints, names
 from engine.core.machine import Compiled
 from engine.core.portfolio import Instance, Portfolio
 from engine.core.records import Sizing
+from engine.errors import ConfigError
 from tests.market import MINUTE, portfolio, random_bars, run
 
 
@@ -95,3 +96,30 @@ def test_an_ordinary_python_step_gives_the_same() -> None:
     assert python.machine.block.tobytes() == compiled.machine.block.tobytes()
     for name, rows in compiled.logs.items():
         assert rows.tobytes() == python.logs[name].tobytes()
+
+
+def test_what_is_shown_must_exist() -> None:
+    def declare() -> None:
+        class Shown(Strategy):
+            length: int = 3
+            shows = {"fsat": "EMA", "window": "highs"}
+            shows_below = {"fast": "RSI {lenght}"}
+
+            class State:
+                fast: float
+                window: Any = floats(3)
+
+            def step(p, s, bar, out):
+                s.fast = bar.close
+
+    with pytest.raises(ConfigError) as told:
+        declare()
+    near, array, label = told.value.problems
+    about = "Shown.shows: must name fields of State that are one number (fast), was"
+    assert f"{about} 'fsat', did you mean fast? Correct it." in near
+    assert f"{about} 'window'. Correct it." in array
+    assert (
+        "Shown.shows_below: must name parameters in braces, was 'RSI {lenght}', did you mean"
+        " length? Correct it." in label
+    )
+    assert "test_declare.py:" in near
