@@ -392,11 +392,3 @@ def test_settings_hold_no_text_of_a_secret(write: Write, monkeypatch: pytest.Mon
     part = made.strategy["mine"].strategy
     assert "hunter2" not in f"{made!r} {vars(part)} {made.masked_yaml} {build(made)!r}"
     assert "token: '***'" in made.masked_yaml
-
-
-def test_a_picture_needs_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert validate(compose(["report.png=true"])).report.png
-    monkeypatch.setitem(sys.modules, "matplotlib", None)  # as if it were not installed
-    with pytest.raises(ConfigError, match=r"report\.png=true: must be false without matplotlib"):
-        validate(compose(["report.png=true"]))
-    assert not validate(compose()).report.png

@@ -1,4 +1,5 @@
 import struct
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -6,8 +7,11 @@ from pathlib import Path
 import pytest
 from matplotlib.image import imread
 
+from engine.compose import compose
+from engine.errors import ConfigError
 from engine.research import picture
 from engine.research.result import Result
+from engine.settings import validate
 
 Finished = Callable[..., Result]
 
@@ -60,3 +64,11 @@ def test_names_are_only_text(finished: Finished, tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         drawn(finished(strategies=["$x^$", "动量", "{\\bf"]), tmp_path)
+
+
+def test_a_picture_needs_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert validate(compose(["report.png=true"])).report.png
+    monkeypatch.setitem(sys.modules, "matplotlib", None)  # as if it were not installed
+    with pytest.raises(ConfigError, match=r"report\.png=true: must be false without matplotlib"):
+        validate(compose(["report.png=true"]))
+    assert not validate(compose()).report.png

@@ -10,7 +10,6 @@ from engine.research.result import Result
 Finished = Callable[..., Result]
 
 DAY = 86_400_000
-UP, DOWN = (45, 70), (10, 40)  # bars between which the price of the finished runs moves
 
 
 def told(result: Result) -> list[str]:

@@ -99,7 +99,7 @@ def test_an_ordinary_python_step_gives_the_same() -> None:
 
 
 def test_what_is_shown_must_exist() -> None:
-    def declare() -> None:
+    def declare() -> type:
         class Shown(Strategy):
             length: int = 3
             shows = {"fsat": "EMA", "window": "highs"}
@@ -111,6 +111,8 @@ def test_what_is_shown_must_exist() -> None:
 
             def step(p, s, bar, out):
                 s.fast = bar.close
+
+        return Shown
 
     with pytest.raises(ConfigError) as told:
         declare()
