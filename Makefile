@@ -67,7 +67,7 @@ new: $(SETUP)  ## write the first files of a part: make new KIND=strategy NAME=x
 
 lock: $(SETUP)  ## resolve the requirements anew
 	$(LOCK) pyproject.toml -o requirements/run.lock
-	$(LOCK) pyproject.toml --group dev -c requirements/run.lock -o requirements/dev.lock
+	$(LOCK) pyproject.toml --all-extras --group dev -c requirements/run.lock -o requirements/dev.lock
 	echo uv | $(LOCK) -c requirements/dev.lock - -o requirements/uv.lock
 	$(LOCK) benchmarks/peers.in -o benchmarks/peers.lock
 

@@ -21,7 +21,8 @@ from benchmarks import workload
 from engine import clock
 from engine.core import indicators
 from engine.core.assemble import layout
-from engine.core.compile.declare import Record, Strategy, window
+from engine.core.compile.declare import Strategy, window
+from engine.core.compile.record import Record
 from engine.core.machine import Compiled
 from engine.core.portfolio import Instance
 from engine.core.records import Bar, Out, Sizing

@@ -30,7 +30,9 @@ VERBS = {
     "user": Verb("engine.verbs.user", "ACTION [NAME]", "say who may use the panel, and as what"),
     "parity": Verb("engine.verbs.parity", "RUN", "replay a run, compare it with the store"),
     "db": Verb("engine.verbs.db", "check | upgrade | path", "look after the stores"),
-    "backtest": Verb("engine.verbs.backtest", "", "trade recorded prices, write the results"),
+    "backtest": Verb(
+        "engine.verbs.backtest", "[compare A B]", "trade recorded prices, write results"
+    ),
     "gate": Verb("engine.verbs.gate", "", "run a backtest, say whether it reaches the targets"),
     "check": Verb("engine.verbs.check", "", "find all that is wrong before anything runs"),
     "show": Verb("engine.verbs.show", "[PREFIX]", "print each value and where it comes from"),

@@ -17,7 +17,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field, create_model
 
-from engine.core.compile.declare import Part, Rule, Strategy, where
+from engine.core.compile.declare import Part, Rule, Strategy
+from engine.core.compile.record import where
 from engine.errors import ConfigError, did_you_mean
 from engine.faults import Faults, spelled
 from engine.origins import Place, shown

@@ -341,6 +341,7 @@ class Report(Section):
 
     directory: str
     html: bool
+    png: bool
     scenarios: bool  # play every backtest again under better and worse conditions
 
 

@@ -6,6 +6,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from typing import Any, get_type_hints
 
 from engine.compose import MANY, Composed, config_hash, maps, masked_yaml
@@ -130,6 +131,13 @@ def _crossed(found: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
     if mode and mode.name == "paper" and execution and execution.opposite_books == "allow":
         place: Place = ("execution", "opposite_books")
         yield place, "must be deny for mode=paper, was allow. Venues net what is opposite."
+    report = found.get("report")
+    if report and report.png and find_spec("matplotlib") is None:
+        yield (
+            ("report", "png"),
+            "must be false without matplotlib, was true. Install chanquant[png], or set it to"
+            " false.",
+        )
     web, telemetry = found.get("web"), found.get("telemetry")
     if web and telemetry and web.port and web.port == telemetry.port:
         yield ("web", "port"), f"must differ from telemetry.port, {web.port}. Choose another."

@@ -276,7 +276,7 @@ def test_fields_and_statistics_are_documented(result: Result) -> None:
 
 
 def test_files_are_documented(result: Result, tmp_path: Path) -> None:
-    result.save(tmp_path / "run")
+    result.save(tmp_path / "run", png=True)
     written = [path.name for path in (tmp_path / "run").iterdir()]
     assert not difference(table(read("results.md"), "Files"), written)
 

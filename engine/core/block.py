@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.core.compile.declare import Record, hints
+from engine.core.compile.record import Record, hints
 from engine.core.logged import (
     DecisionRow,
     DenialRow,

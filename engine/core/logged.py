@@ -1,6 +1,6 @@
 """The rows of the logs: what goes out of the core. Units are those of `records`."""
 
-from engine.core.compile.declare import Record
+from engine.core.compile.record import Record
 
 
 class Log(Record):

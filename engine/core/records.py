@@ -8,7 +8,8 @@ units, signed (positive is long). Numbers are 8-byte words; a whole number that 
 import enum
 from typing import Any
 
-from engine.core.compile.declare import Record, Watch
+from engine.core.compile.declare import Watch
+from engine.core.compile.record import Record
 
 
 class Kind(enum.IntEnum):

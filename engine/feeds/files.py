@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from engine.core.compile.declare import Record, names
+from engine.core.compile.record import Record, names
 from engine.core.records import Bar
 from engine.feeds.quality import Finding, Rows
 

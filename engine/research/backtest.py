@@ -18,6 +18,7 @@ from engine.feeds import funding, tape
 from engine.feeds.targets import targets
 from engine.research import scenarios
 from engine.research.failure import explain
+from engine.research.recorder import Recorder
 from engine.research.result import Replay, Result, figures, gather
 from engine.settings import Settings, build
 from engine.strategies.external import External
@@ -55,10 +56,12 @@ def backtest(
     span = parse_timeframe(settings.feed.timeframe)
     others = scenarios.others(portfolio, span) if settings.report.scenarios else {}
     machine = begin(plan, recording)
+    recorder = Recorder(machine, events, recording.bars) if settings.report.html else None
     begun = clock.seconds()
     with watch(len(events) * (1 + len(others)), "backtest") as notify:
-        done = replay(machine, events, notify)
-        result = gather(settings, recording, events, done, started, clock.seconds() - begun)
+        done = replay(recorder or machine, events, notify)
+        took, lines = clock.seconds() - begun, recorder.lines() if recorder else []
+        result = gather(settings, recording, events, done, started, took, lines)
         found = {
             name: figures(events, replay(begin_as(other, plan, recording), events, notify))
             for name, other in others.items()

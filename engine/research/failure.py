@@ -15,7 +15,7 @@ from engine.clock import utc
 from engine.core import assemble
 from engine.core.assemble import Layout
 from engine.core.block import table_of
-from engine.core.compile.declare import place, where
+from engine.core.compile.record import place, where
 from engine.core.machine import Compiled, Interpreted, Machine, Rows, drain
 from engine.core.records import Failure
 from engine.errors import ChanQuantError, StrategyFailed

@@ -7,6 +7,7 @@ these scripts alone, by their hashes.
 import base64
 import hashlib
 import json
+from collections.abc import Mapping
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,16 +16,17 @@ import jinja2
 import numpy as np
 import pyarrow as pa
 
-from engine.research import charts
+from engine.research import charts, groups, periods, prices
+from engine.research.candles import SYMBOLS_MAX
 from engine.research.columns import take, to_array
 from engine.research.figures import Unit, listed, moments, shown
 from engine.research.formulas import STATS, Stat
-from engine.research.stats import by_book
 
 if TYPE_CHECKING:
     from engine.research.result import Result
 
 TRADES_MAX = 500  # listed from the start, and again from the end
+FALLS_MAX = 10  # drawdowns
 
 _HEADLINE = (
     "total_return",
@@ -35,11 +37,27 @@ _HEADLINE = (
     "win_rate",
     "profit_factor",
 )
+_COMPARED = (
+    "total_return",
+    "cagr",
+    "max_drawdown",
+    "sharpe",
+    "trades",
+    "win_rate",
+    "profit_factor",
+    "expectancy",
+    "fees",
+)
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write(result: "Result", path: Path) -> None:
     """Write the report of a run to `path`."""
+    write_page("report.html", _context(result), path)
+
+
+def write_page(template: str, context: Mapping[str, Any], path: Path) -> None:
+    """Write a page that has plotly.js and all of ours in it."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -47,11 +65,11 @@ def write(result: "Result", path: Path) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"shown": _typeset, "tone": _tone, "moment": _moment}
+    environment.filters |= {"shown": _typeset, "tone": _tone, "moment": _moment, "heat": _heat}
     plotly = _plotly().read_bytes()
     script = (_TEMPLATES / "report.js").read_bytes()
-    page = environment.get_template("report.html").stream(
-        _context(result),
+    page = environment.get_template(template).stream(
+        context,
         policy=_policy(plotly, script),
         plotly=plotly.decode(),
         script=script.decode(),
@@ -69,24 +87,89 @@ def embedded(data: object) -> str:
 def _context(result: "Result") -> dict[str, Any]:
     facts, trades = result.facts, result.trades
     times = to_array(result.equity["ts"])
-    groups: dict[str, list[tuple[Stat, float | None]]] = {}
+    stats: dict[str, list[tuple[Stat, float | None]]] = {}
     for name, stat in STATS.items():
-        groups.setdefault(stat.group, []).append((stat, result.stats[name]))
-    prices = charts.prices(result)
+        stats.setdefault(stat.group, []).append((stat, result.stats[name]))
+    drawn = prices.charts(result)
     return {
         "facts": facts,
         "title": f"{listed(facts['strategies'])} on {listed(facts['symbols'])}",
         "period": " to ".join(moments(times[[0, -1]])) if len(times) else "",
         "headline": [(STATS[name], result.stats[name]) for name in _HEADLINE],
-        "groups": groups,
-        "kpi": result.kpi,
-        "books": by_book(trades),
+        "stats": stats,
+        "kpi": [(STATS.get(name), name, row) for name, row in result.kpi.items()],
+        "scenarios": result.scenarios,
+        "compared": [(name, STATS[name]) for name in _COMPARED],
+        "costs": _costs(facts),
+        "groups": _groups(trades),
         "trades": _rows(trades),
         "trades_max": TRADES_MAX,
-        "prices": list(prices),
-        "symbols_max": charts.SYMBOLS_MAX,
-        "charts": embedded({"equity": charts.equity(result), "prices": list(prices.values())}),
+        "prices": list(drawn),
+        "symbols_max": SYMBOLS_MAX,
+        **_by_time(result, drawn),
     }
+
+
+def _by_time(result: "Result", drawn: dict[str, charts.Figure]) -> dict[str, Any]:
+    """Return what the days of a run say, and the data of every chart."""
+    cash, trades = result.facts["cash"], result.trades
+    ts, equity, drawdown = (to_array(result.equity[n]) for n in ("ts", "equity", "drawdown"))
+    run = periods.days(cash, ts, equity)
+    years = periods.years(cash, ts, equity, trades)
+    moved = run.gain[run.gain != 0.0]
+    figures = {
+        "equity": charts.equity(result),
+        "rolling": charts.rolling(run),
+        "daily": charts.distribution(moved, "days"),
+        "traded": charts.distribution(to_array(trades["return"]), "trades"),
+        "prices": list(drawn.values()),
+    }
+    gains = [abs(gain) for year in years for gain in year.months if gain]
+    return {
+        "years": years,
+        "strong": float(np.quantile(gains, 0.9)) if gains else 1.0,
+        "falls": periods.falls(ts, drawdown, FALLS_MAX),
+        "window": periods.WINDOW,
+        "still": len(run.gain) - len(moved),
+        "shapes": {
+            name: (float(values.mean()), *np.quantile(values, (0.05, 0.5, 0.95)).tolist())
+            for name, values in (("daily", moved), ("traded", to_array(trades["return"])))
+            if len(values)
+        },
+        "drawn": [name for name, figure in figures.items() if figure],
+        "charts": embedded(figures),
+    }
+
+
+def _costs(facts: Mapping[str, Any]) -> list[tuple[str, float, float | None]]:
+    """Return what was made before costs, each cost, and what is left, with its share of the first.
+
+    The shares are None where nothing was made before costs.
+    """
+    made = facts["final_equity"] - facts["cash"]
+    costs = {name.capitalize(): -amount for name, amount in facts["costs"].items()}
+    before = made - sum(costs.values())
+    rows = {"Profit before costs": before, **costs, "Profit": made}
+    return [(name, row, row / before if before > 0.0 else None) for name, row in rows.items()]
+
+
+def _groups(trades: pa.Table) -> list[tuple[str, list[str], list[groups.Group]]]:
+    """Return title, names of the first columns and rows of each way to sum the trades up."""
+    if not trades.num_rows:
+        return []
+    strategies, symbols = groups.by(trades, "strategy"), groups.by(trades, "symbol")
+    both = groups.by(trades, "strategy", "symbol")
+    found = [
+        ("By strategy", ["Strategy"], strategies),
+        ("By symbol", ["Symbol"], symbols),
+        ("By strategy and symbol", ["Strategy", "Symbol"], both),
+        ("By exit", ["Exit by"], groups.by(trades, "exit_reason")),
+        ("By weekday of entry, UTC", ["Weekday"], groups.by_weekday(trades)),
+        ("By hour of entry, UTC", ["Hour"], groups.by_hour(trades)),
+    ]
+    if len(strategies) == 1 or len(symbols) == 1:
+        del found[2]
+    return found
 
 
 def _rows(trades: pa.Table) -> list[dict[str, Any]]:
@@ -113,6 +196,12 @@ def _moment(ts: int) -> str:
 
 def _tone(value: float | None) -> str:
     return "profit" if value and value > 0 else "loss" if value and value < 0 else ""
+
+
+def _heat(value: float, strong: float) -> str:
+    """Return how much a cell of a heat map is tinted; `strong` is a value that few exceed."""
+    share = min(abs(value) / strong, 1.5) if strong else 0.0
+    return f"--heat: {36.0 * share:.0f}%"
 
 
 def _plotly() -> Path:

@@ -1,6 +1,7 @@
 """What a backtest answers: facts, statistics and tables, and the folder they are written to."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from engine.core.machine import Machine, Rows
 from engine.core.portfolio import Portfolio
 from engine.core.records import Kind, Reason, Status
 from engine.feeds.tape import Recording
-from engine.research import gate, report, stats
+from engine.research import gate, periods, report, stats, warnings
 from engine.research.columns import numbers, to_array, to_table
+from engine.research.recorder import Line
 from engine.settings import Settings
 from engine.version import code_version
 
@@ -33,6 +35,7 @@ class Result:
     orders   one row per order, in the order of placing
     bars     symbol → rows of `Bar`, as they were read
     config   the configuration as YAML, secrets masked
+    lines    what strategies show on the charts of prices (`research.recorder`)
     scenarios  optimistic, base, pessimistic → what `figures` returns; empty where left out
     """
 
@@ -44,6 +47,7 @@ class Result:
     orders: pa.Table
     bars: dict[str, Rows]
     config: str
+    lines: Sequence[Line] = ()
     scenarios: dict[str, dict[str, float | None]] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
@@ -51,7 +55,7 @@ class Result:
         parts = {"stats": self.stats, "scenarios": self.scenarios, "kpi": self.kpi}
         return self.facts | parts
 
-    def save(self, folder: Path, html: bool = True) -> None:
+    def save(self, folder: Path, html: bool = True, png: bool = False) -> None:
         """Write the result's files to a new folder."""
         folder.mkdir(parents=True)
         text = json.dumps(self.document(), indent=2, allow_nan=False)
@@ -62,6 +66,10 @@ class Result:
             pq.write_table(getattr(self, name), file, compression="zstd", use_dictionary=False)
         if html:
             report.write(self, folder / "report.html")
+        if png:
+            from engine.research import picture  # matplotlib takes a second to import
+
+            picture.write(self, folder / "report.png")
 
 
 @dataclass(frozen=True)
@@ -80,12 +88,15 @@ def gather(
     done: Replay,
     started: int,
     seconds: float,
+    lines: Sequence[Line] = (),
 ) -> Result:
     """Return the result of a replay that began at `started` (ms) and took `seconds`."""
     facts = _facts(settings, recording, events, done, started) | {"seconds": seconds}
     trades = _trades(done)
     ts, equity = _curve(events, done)
     figures = _stats(done, facts, trades, ts, equity)
+    run = periods.days(facts["cash"], ts, equity)
+    facts["warnings"] = [*warnings.about(facts, figures, trades, run), *facts["warnings"]]
     return Result(
         facts=facts,
         stats=figures,
@@ -101,6 +112,7 @@ def gather(
         orders=_orders(done),
         bars=recording.bars,
         config=settings.masked_yaml,
+        lines=lines,
     )
 
 
@@ -168,15 +180,26 @@ def _facts(
         "compiled": all(type(part).compiled for part in plan.parts),
         "fill_on": portfolio.fill_on.name.lower(),
         "currency": settings.account.currency,
+        "cash": portfolio.cash,
         "trades": len(done.logs["trades"]),
         "final_equity": _final_equity(done),
         "fees": _fees(done),
+        "costs": {"fees": _fees(done), "slippage": _slippage(done)},
         "signals": len(done.logs["signals"]),
         "denied": int((done.logs["decisions"]["approved"] == 0).sum()),
         "refused": int((done.logs["orders"]["status"] == Status.REFUSED).sum()),
         "open_positions": _open_positions(done),
         "warnings": [*recording.warnings, *_warnings(done)],
     }
+
+
+def _slippage(done: Replay) -> float:
+    """Return what slippage took from all fills, but for the rounding of their prices to a tick."""
+    fills, plan = done.logs["fills"], done.machine.plan
+    slippage, quantity = plan.portfolio.slippage, fills["quantity"]
+    sizes = np.array([plan.portfolio.instruments[p.symbol].contract_size for p in plan.books])
+    share = np.where(quantity > 0.0, slippage / (1.0 + slippage), slippage / (1.0 - slippage))
+    return float((np.abs(quantity) * fills["price"] * sizes[fills["book"]] * share).sum())
 
 
 def _warnings(done: Replay) -> list[str]:

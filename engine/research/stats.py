@@ -7,7 +7,6 @@ None, never NaN or infinity.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,20 +21,6 @@ from engine.research.formulas import STATS, Run, write
 from engine.research.sums import Floats, beyond_zero, floats, over
 
 Times = NDArray[np.int64]  # ms
-
-
-@dataclass(frozen=True)
-class Book:
-    """The trades of one strategy in one symbol, summed up."""
-
-    strategy: str
-    symbol: str
-    trades: int
-    win_rate: float
-    profit: float
-    fees: float
-    best: float  # return of the best trade
-    worst: float
 
 
 def compute(
@@ -90,7 +75,7 @@ def measure(
     figures: Floats,
 ) -> None:
     """Write every statistic to `figures`, in the order of `STATS`; see `formulas.Run`."""
-    closes, profits = _daily_closes(ts, equity), floats(profits)
+    closes, profits = daily_closes(ts, equity), floats(profits)
     run = Run(
         cash,
         ts,
@@ -142,29 +127,7 @@ def _ascending(values: Times) -> Times:
     return order
 
 
-def by_book(trades: pa.Table) -> list[Book]:
-    """Return the sums of each strategy and symbol, in the order of their first trades."""
-    books = list(zip(trades["strategy"].to_pylist(), trades["symbol"].to_pylist(), strict=True))
-    names = list(dict.fromkeys(books))
-    index = {name: i for i, name in enumerate(names)}
-    group = np.array([index[book] for book in books], np.int64)
-    profit, fees, gain = (to_array(trades[name]) for name in ("profit", "fees", "return"))
-    return [
-        Book(
-            *name,
-            trades=int(mine.sum()),
-            win_rate=float((profit[mine] > 0.0).mean()),
-            profit=float(profit[mine].sum()),
-            fees=float(fees[mine].sum()),
-            best=float(gain[mine].max()),
-            worst=float(gain[mine].min()),
-        )
-        for i, name in enumerate(names)
-        for mine in [group == i]
-    ]
-
-
-def _daily_closes(ts: Times, equity: Floats) -> Floats:
+def daily_closes(ts: Times, equity: Floats) -> Floats:
     """Return the last equity of every UTC day; midnight is the end of the day before."""
     if not len(ts):
         return np.empty(0)

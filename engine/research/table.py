@@ -15,10 +15,11 @@ from rich.text import Text
 
 from engine import clock
 from engine.research.columns import to_array
+from engine.research.compare import NAMES, Pair, difference
 from engine.research.figures import Unit, listed, moments, shown
 from engine.research.formulas import STATS
+from engine.research.groups import by
 from engine.research.scenario_table import side_by_side
-from engine.research.stats import by_book
 
 if TYPE_CHECKING:
     from engine.research.result import Result
@@ -46,6 +47,32 @@ def render(result: "Result", folder: Path | None = None) -> RenderableType:
         parts.append(_books(result))
     parts += side_by_side(result.scenarios, result.facts["currency"])
     parts.append(_remarks(result, folder))
+    return Group(*(Padding(part, (0, 0, 1, 0)) for part in parts))
+
+
+def render_pair(pair: Pair, page: Path) -> RenderableType:
+    """Return two runs side by side: statistics, the keys that differ, every warning."""
+    stats = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
+    stats.add_column("")
+    for head in (*NAMES, "B - A"):
+        stats.add_column(Text(head), justify="right", no_wrap=True)
+    for name, (a, b) in pair.stats.items():
+        stat = STATS[name]
+        text, _ = difference(a, b, stat.unit)
+        stats.add_row(Text(stat.label), _toned(a, stat.unit), _toned(b, stat.unit), Text(text))
+    keys = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
+    for head in ("Key", *NAMES):
+        keys.add_column(Text(head), overflow="fold")
+    for key, values in pair.config.items():
+        keys.add_row(Text(key), *map(Text, values))
+    lines = [Text(f"{n}: {run.folder}") for n, run in zip(NAMES, pair.runs, strict=True)]
+    last = [Text(f"! {warning}", style="yellow") for warning in pair.warnings]
+    parts: list[RenderableType] = [
+        Group(*lines),
+        stats,
+        keys,
+        Group(*last, Text(str(page), style="dim")),
+    ]
     return Group(*(Padding(part, (0, 0, 1, 0)) for part in parts))
 
 
@@ -112,11 +139,10 @@ def _books(result: "Result") -> RenderableType:
     table.add_column("Symbol", overflow="fold")
     for head in ("Trades", "Win rate", f"Profit, {currency}", f"Fees, {currency}"):
         table.add_column(Text(head), justify="right", no_wrap=True)
-    books = by_book(result.trades)
+    books = by(result.trades, "strategy", "symbol")
     for book in books[:BOOKS_MAX]:
         table.add_row(
-            Text(book.strategy),
-            Text(book.symbol),
+            *map(Text, book.names),
             Text(shown(book.trades, Unit.COUNT)),
             Text(shown(book.win_rate, Unit.SHARE)),
             _toned(book.profit, Unit.PROFIT),
@@ -128,11 +154,8 @@ def _books(result: "Result") -> RenderableType:
 
 
 def _remarks(result: "Result", folder: Path | None) -> RenderableType:
-    """Return what is still open, every warning, and where the files are."""
+    """Return every warning, and where the files are."""
     lines = [Text(f"! {warning}", style="yellow") for warning in result.facts["warnings"]]
-    still = [f"{row['strategy']} {row['symbol']}" for row in result.facts["open_positions"]]
-    if still:
-        lines.insert(0, Text(f"Open at the end, valued at the last price: {listed(still)}"))
     if folder:
         lines.append(Text(f"{folder}", style="dim"))
     return Group(*lines)

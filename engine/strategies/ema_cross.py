@@ -24,6 +24,7 @@ class EmaCross(Strategy):
 
     kind = "trend"
     tags = {UP_CROSS: "up_cross", DOWN_CROSS: "down_cross"}
+    shows = {"fast.value": "EMA {fast}", "slow.value": "EMA {slow}"}
 
     class State:
         fast: Ema

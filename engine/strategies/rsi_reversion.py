@@ -25,6 +25,7 @@ class RsiReversion(Strategy):
 
     kind = "range"
     tags = {OVERSOLD: "oversold", OVERBOUGHT: "overbought"}
+    shows_below = {"rsi.value": "RSI {length}"}
 
     class State:
         rsi: Rsi

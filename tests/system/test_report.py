@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from engine.__main__ import main
 
@@ -18,26 +19,66 @@ FLAGS = [
 ]  # fmt: skip
 
 
+TRADED = ["strategy=[ema_cross,rsi_reversion]", "universe.symbols=[BTC/USDT]"]
+
+
 @pytest.fixture
-def report(
+def folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Path:
-    """Return the report of a backtest on a generated tape."""
+    """Return the folder of a backtest on a generated tape, which stands below the working one."""
     monkeypatch.chdir(tmp_path)
     assert main(["data", "generate", "var/tape", "BTC/USDT", "bars=20000"]) == 0
     capsys.readouterr()
-    assert main(["backtest", "--json", "strategy=[ema_cross]"]) == 0
-    folder: str = json.loads(capsys.readouterr().out)["folder"]
-    return tmp_path / folder / "report.html"
+    assert main(["backtest", "--json", *TRADED]) == 0
+    name: str = json.loads(capsys.readouterr().out)["folder"]
+    return tmp_path / name
 
 
-def test_the_report_draws_its_charts_without_a_network(report: Path, tmp_path: Path) -> None:
+def opened(page: Path, profile: Path) -> str:
+    """Return a page as Chromium has made it; nothing may have been refused or have failed."""
     done = subprocess.run(
-        [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path}/profile", "--dump-dom", f"file://{report}"],
+        [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "--dump-dom", f"file://{page}"],
         capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
-    page = done.stdout
-    assert len(re.findall(r'class="main-svg"', page)) >= 3  # equity and drawdown, price
-    assert "Total return" in page
-    refused = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-    assert refused == []
+    assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
+    return done.stdout
+
+
+def drawn(page: str) -> set[str]:
+    """Return which charts of a page plotly.js has drawn."""
+    charts = re.findall(r'<div id="(\w+)" class="chart[^"]*js-plotly-plot"', page)
+    assert len(re.findall(r'class="main-svg"', page)) >= len(charts)
+    return set(charts)
+
+
+def test_the_report_draws_its_charts_without_a_network(folder: Path, tmp_path: Path) -> None:
+    page = opened(folder / "report.html", tmp_path / "profile")
+    # 20,000 minutes are 14 days: too few for the moving window of 90.
+    assert drawn(page) == {"equity", "price", "daily", "traded"}
+    for text in ("Total return", "EMA 12, ema_cross", "RSI 14, rsi_reversion", "By hour of entry"):
+        assert text in page, text
+
+
+def test_two_runs_are_compared_without_a_network(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["backtest", "--json", *TRADED, "strategy.ema_cross.fast=5"]) == 0
+    other: str = json.loads(capsys.readouterr().out)["folder"]
+    assert main(["backtest", "compare", str(folder), Path(other).name, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    page = opened(tmp_path / told["page"], tmp_path / "profile")
+    assert drawn(page) == {"both"}
+    assert "strategy.ema_cross.fast" in page
+
+
+def test_no_width_of_a_window_makes_the_page_scroll_sideways(folder: Path) -> None:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        for width in (360, 768, 1400):
+            page = browser.new_page(viewport={"width": width, "height": 900}, offline=True)
+            page.goto(f"file://{folder / 'report.html'}")
+            page.wait_for_selector(".main-svg")
+            assert page.evaluate("document.documentElement.scrollWidth") == width
+            page.close()
+        browser.close()

@@ -21,7 +21,8 @@ from numba.core.dispatcher import Dispatcher
 from engine.core import advance as advance_module
 from engine.core.block import TABLES, Words, bar_at, call
 from engine.core.compile import cache, check, table
-from engine.core.compile.declare import Part, Record, Strategy, where
+from engine.core.compile.declare import Part, Strategy
+from engine.core.compile.record import Record, where
 from engine.core.compile.table import attach, bar_address, call_address, record_at, rows
 from engine.core.records import Bar, Event, Intent, Out, View
 from engine.errors import ConfigError

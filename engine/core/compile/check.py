@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from engine.core.compile.cache import globals_of
-from engine.core.compile.declare import Part, Record, Strategy, names, place, where
+from engine.core.compile.declare import Part, Strategy
+from engine.core.compile.record import Record, names, place, where
 from engine.core.records import Bar, Intent, Out, View
 from engine.errors import ConfigError, did_you_mean
 

@@ -1,52 +1,26 @@
-"""Turns classes into memory: a declaration of fields becomes rows of 8-byte words.
+"""What users subclass: `Strategy` and `Rule`; their parameters and `State` become records."""
 
-`Record` is the one way to declare such rows. The same class serves numpy (`Record.dtype`), the
-compiled core (records by reference) and ordinary Python (attribute access on the very same bytes),
-so that interpreted and compiled code cannot disagree about the layout.
-
-`Strategy` and `Rule` are what users subclass; their parameters and `State` become records. A record
-may leave the length of its arrays open (`floats()`); `window(...)` in a `State` fixes it.
-"""
-
-import ctypes
-import functools
-import inspect
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from string import Formatter
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from engine.core.compile.record import (
+    WORDS,
+    Array,
+    Record,
+    closed,
+    hints,
+    is_open,
+    names,
+    numbers,
+    where,
+)
 from engine.errors import ConfigError, did_you_mean
 
-if TYPE_CHECKING:
-    from _ctypes import _PyCStructType as StructureType
-else:
-    StructureType = type(ctypes.Structure)
-
-WORD = 8
 KINDS = ("trend", "range")  # what a strategy can live on
-
-_WORDS: dict[Any, type] = {float: ctypes.c_double, int: ctypes.c_int64, bool: ctypes.c_int64}
-
-
-class Array:
-    """The declaration of a fixed number of words; made by `floats(n)` and `ints(n)`."""
-
-    def __init__(self, word: Any, length: int | None) -> None:
-        self.word = word
-        self.length = length
-
-
-def floats(length: int | None = None) -> Any:
-    """Declare a field of `length` floats, all 0.0 at the start; without one, left to `window`."""
-    return Array(ctypes.c_double, length)
-
-
-def ints(length: int) -> Any:
-    """Declare a field of `length` whole numbers, all 0 at the start."""
-    return Array(ctypes.c_int64, length)
 
 
 class Window:
@@ -76,107 +50,6 @@ class Watch:
         self.timeframe = timeframe
 
 
-class _Layout(StructureType):
-    """Lays out a record when its class is made."""
-
-    def __init__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> None:
-        super().__init__(name, bases, body)
-        if ctypes.Structure in bases:
-            return
-        cls.is_open = any(map(_is_open, _declared(cls).values()))
-        if cls.is_open:
-            return
-        cls._fields_ = list(_fields(cls, cls.__qualname__))
-        made: Any = cls
-        cls.dtype: np.dtype[np.void] = np.dtype(made)
-        cls.words = ctypes.sizeof(made) // WORD
-
-
-class Record(ctypes.Structure, metaclass=_Layout):
-    """Base of every row of the core: annotated fields, each one or more 8-byte words.
-
-    A field is `float`, `int`, `bool` (stored as 0 or 1), another record, `floats(n)` or `ints(n)`.
-    Class attributes `dtype` (numpy) and `words` (length in 8-byte words) follow from the fields.
-    With `floats()` the length is open, and the class has neither: `closed` makes one that has.
-    """
-
-    dtype: ClassVar[np.dtype[np.void]]
-    words: ClassVar[int]
-    is_open: ClassVar[bool]
-
-
-def _declared(record: type) -> dict[str, Any]:
-    """Return what each field of a record is: an `Array`, or its type."""
-    defaults = record.__dict__
-    return {
-        name: defaults[name] if isinstance(defaults.get(name), Array) else annotation
-        for name, annotation in hints(record).items()
-    }
-
-
-def _is_open(declared: Any) -> bool:
-    if isinstance(declared, Array):
-        return declared.length is None
-    return isinstance(declared, type) and issubclass(declared, Record) and declared.is_open
-
-
-@functools.cache
-def closed(record: type[Record], length: int) -> type[Record]:
-    """Return a record with `length` words in each array that was open, those within it included."""
-    body: dict[str, Any] = {"__annotations__": {}, "__module__": record.__module__}
-    for name, declared in _declared(record).items():
-        if isinstance(declared, Array):
-            body[name] = Array(declared.word, declared.length or length)
-        elif _is_open(declared):
-            declared = closed(declared, length)
-        body["__annotations__"][name] = list if name in body else declared
-    return type(record.__name__, (Record,), body)
-
-
-def _fields(declared: type, owner: str) -> Iterator[tuple[str, Any]]:
-    """Yield (name, ctypes type) for each annotated field, or raise with all that is wrong."""
-    wrong = []
-    for name, field in _declared(declared).items():
-        place = f"{where(declared)}: {owner}.{name}"
-        if isinstance(field, Array):
-            yield name, field.word * field.length
-        elif isinstance(field, type) and issubclass(field, Record):
-            yield name, field
-        elif field in _WORDS:
-            yield name, _WORDS[field]
-        else:
-            shown = getattr(field, "__name__", field)
-            wrong.append(
-                f"{place}: must be float, int, bool, floats(n) or ints(n), was {shown}."
-                " Keep other values outside the state."
-            )
-    if wrong:
-        raise ConfigError(*wrong)
-
-
-def hints(declared: type) -> dict[str, Any]:
-    """Return the fields a class itself declares, in order, their types resolved."""
-    own = inspect.get_annotations(declared)
-    resolved = typing.get_type_hints(declared)
-    return {
-        name: resolved[name] for name in own if typing.get_origin(resolved[name]) is not ClassVar
-    }
-
-
-def where(declared: Any) -> str:
-    """Return `file:line` of a class or function."""
-    try:
-        return place(inspect.getsourcefile(declared) or "", inspect.getsourcelines(declared)[1])
-    except (OSError, TypeError):
-        return str(getattr(declared, "__module__", declared))
-
-
-def place(file: str, line: int | None) -> str:
-    """Return `file:line`, the file as seen from the working directory where it lies below it."""
-    path, here = Path(file), Path.cwd()
-    return f"{path.relative_to(here) if path.is_relative_to(here) else path}:{line}"
-
-
 class Part:
     """What strategies and rules share: parameters as annotated fields, and an optional `State`.
 
@@ -197,7 +70,7 @@ class Part:
     def __init_subclass__(cls) -> None:
         if cls.__dict__.get("entry"):
             return
-        numbers = {n: t for n, t in cls.parameters().items() if t in _WORDS}
+        numbers = {n: t for n, t in cls.parameters().items() if t in WORDS}
         cls.Params = _record(cls, "Params", numbers, {})
         state = getattr(cls, "State", None)
         declared = hints(state) if state else {}
@@ -254,11 +127,6 @@ class Part:
         if wrong:
             raise ConfigError(*wrong)
         return _words(self.StateRecord, self.state_defaults)
-
-
-def names(record: type[Record]) -> tuple[str, ...]:
-    """Return the field names of a record, without the filler of an empty one."""
-    return tuple(n for n, *_ in record._fields_ if n != "unused")
 
 
 def _record(
@@ -348,12 +216,12 @@ def _rooms(
     made, wrong = dict(fields), []
     for name, field in fields.items():
         given, shown = defaults.get(name), getattr(field, "__name__", field)
-        if isinstance(given, Window) and _is_open(field):
+        if isinstance(given, Window) and is_open(field):
             lengths = (part.longest[n] if isinstance(n, str) else n for n in given.lengths)
             made[name] = closed(field, max(lengths))
         elif isinstance(given, Window):
             wrong.append(f"{name}: {shown} must have no window, had one. Remove it.")
-        elif _is_open(field):
+        elif is_open(field):
             wrong.append(
                 f"{name}: {shown} must have a window, had none. Write"
                 f' {name}: {shown} = window("length"), the parameter that it is called with.'
@@ -380,6 +248,9 @@ class Strategy(Part):
     the state that is declared with `records.watch` holds the last closed bar of another series.
 
     `kind` is what it lives on, a "trend" or a "range": the share of its trades that must win.
+
+    `shows` (on the scale of the price) and `shows_below` (on one of their own) name the fields of
+    the state that a report draws, with their labels; `{length}` in a label is that parameter.
     """
 
     entry = "step"
@@ -387,14 +258,36 @@ class Strategy(Part):
     on: ClassVar[str] = "bar"
     kind: ClassVar[Literal["trend", "range"]] = "trend"  # which win rate it is measured by
     tags: ClassVar[Mapping[int, str]] = {}
+    shows: ClassVar[Mapping[str, str]] = {}
+    shows_below: ClassVar[Mapping[str, str]] = {}
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        wrong = [*_unshown(cls)]
         if cls.kind not in KINDS:
-            raise ConfigError(
+            wrong.append(
                 f"{where(cls)}: {cls.__qualname__}.kind: must be {' or '.join(KINDS)}, was"
                 f" {cls.kind}. Say which of them it lives on."
             )
+        if wrong:
+            raise ConfigError(*wrong)
+
+
+def _unshown(strategy: type[Strategy]) -> Iterator[str]:
+    """Yield a sentence for each line of a chart that names what is not there."""
+    single = [path for path, *_ in numbers(strategy.StateRecord)]
+    parameters = strategy.parameters()
+    for key in ("shows", "shows_below"):
+        begin = f"{where(strategy)}: {strategy.__name__}.{key}: must name"
+        for field, label in getattr(strategy, key).items():
+            if field not in single:
+                near = did_you_mean(field, single) or "."
+                known = f"fields of State that are one number ({', '.join(single)})"
+                yield f"{begin} {known}, was {field!r}{near} Correct it."
+            for _, name, *_ in Formatter().parse(label):
+                if name is not None and name not in parameters:
+                    near = did_you_mean(name, parameters) or "."
+                    yield f"{begin} parameters in braces, was {label!r}{near} Correct it."
 
 
 class Rule(Part):

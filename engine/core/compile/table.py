@@ -29,7 +29,7 @@ from numba.core.typing.templates import (
 from numba.np.numpy_support import from_dtype
 
 from engine.core.block import LOGS, PLACES, TABLES
-from engine.core.compile.declare import WORD, Record
+from engine.core.compile.record import WORD, Record
 from engine.core.records import Bar
 
 _I64 = ir.IntType(64)

@@ -1,6 +1,6 @@
 """Averages: simple, weighted, exponential, and Wilder's."""
 
-from engine.core.compile.declare import Record, floats
+from engine.core.compile.record import Record, floats
 from engine.core.indicators.seed import FIRST, TALIB, UNKNOWN
 from engine.core.indicators.window import Total, total
 

@@ -2,7 +2,7 @@
 
 import math
 
-from engine.core.compile.declare import Record
+from engine.core.compile.record import Record
 from engine.core.indicators.averages import Ema, ema
 from engine.core.indicators.seed import FIRST, TALIB, UNKNOWN
 from engine.core.indicators.volatility import Atr, atr

@@ -1,6 +1,6 @@
 """How fast prices move: RSI, MACD, stochastic oscillator, CCI, rate of change."""
 
-from engine.core.compile.declare import Record, floats
+from engine.core.compile.record import Record, floats
 from engine.core.indicators.averages import Ema, Sma, ema, sma, smoothed
 from engine.core.indicators.seed import FIRST, TALIB, UNKNOWN
 from engine.core.indicators.window import Highest, Lowest, highest, lowest

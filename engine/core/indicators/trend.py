@@ -1,6 +1,6 @@
 """Whether there is a trend, and which: directional movement and Supertrend."""
 
-from engine.core.compile.declare import Record
+from engine.core.compile.record import Record
 from engine.core.indicators.averages import Wilder, wilder
 from engine.core.indicators.seed import FIRST, TALIB, UNKNOWN, WILDER
 from engine.core.indicators.volatility import Atr, atr

@@ -2,7 +2,7 @@
 
 import math
 
-from engine.core.compile.declare import Record
+from engine.core.compile.record import Record
 from engine.core.indicators.averages import Wilder, wilder
 from engine.core.indicators.seed import FIRST, TALIB, UNKNOWN
 from engine.core.indicators.window import Moments, moments

@@ -1,6 +1,6 @@
 """What volume says: on-balance volume, and the average price that was paid."""
 
-from engine.core.compile.declare import Record
+from engine.core.compile.record import Record
 from engine.core.indicators.window import Total, total
 from engine.core.records import Bar
 

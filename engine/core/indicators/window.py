@@ -9,7 +9,7 @@ local minimum and maximum filters (1992), and Gil and Werman (1993).
 A window of a million bars is as exact as its first: an error of `length` roundings at most.
 """
 
-from engine.core.compile.declare import Record, floats
+from engine.core.compile.record import Record, floats
 from engine.core.indicators.seed import UNKNOWN
 
 

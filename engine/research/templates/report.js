@@ -18,10 +18,10 @@
   }
 
   function draw() {
-    const { equity, prices } = JSON.parse(data, painted);
-    const charts = [["equity", equity]];
-    if (which) charts.push(["price", prices[which.value]]);
-    for (const [id, figure] of charts) {
+    const { prices, ...charts } = JSON.parse(data, painted);
+    if (which) charts.price = prices[which.value];
+    for (const [id, figure] of Object.entries(charts)) {
+      if (!document.getElementById(id)) continue;
       // A finger on a chart scrolls the page; the buttons above it zoom.
       if (touch) figure.layout.dragmode = false;
       Plotly.react(id, figure.data, figure.layout, settings);

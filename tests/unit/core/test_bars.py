@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from engine.core.compile.declare import Strategy, floats
+from engine.core.compile.declare import Strategy
+from engine.core.compile.record import floats
 from engine.core.portfolio import Instance
 from engine.core.records import Event, Kind, Sizing
 from engine.feeds.tape import Tape

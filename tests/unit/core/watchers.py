@@ -6,7 +6,8 @@ import numpy as np
 
 from engine.core.assemble import layout
 from engine.core.block import table_of
-from engine.core.compile.declare import Strategy, floats, ints
+from engine.core.compile.declare import Strategy
+from engine.core.compile.record import floats, ints
 from engine.core.portfolio import Instance, Portfolio
 from engine.core.records import Bar, Kind, Sizing, watch
 from tests.market import MINUTE, bar_events, command, portfolio, run, ticks

@@ -18,11 +18,11 @@ CASH = 10_000.0
 Trade = tuple[str, str, int, int]  # strategy, symbol, bars of entry and exit
 
 
-def prices(count: int) -> Any:
-    """Return minute bars that swing between 90 and 110."""
+def prices(count: int, span: int) -> Any:
+    """Return bars of `span` ms that swing between 90 and 110."""
     bars = np.zeros(count, Bar.dtype)
     close = 100.0 + 10.0 * np.sin(np.arange(count) / 9.0)
-    bars["ts"] = START + MINUTE * np.arange(count)
+    bars["ts"] = START + span * np.arange(count)
     bars["open"] = bars["close"] = close
     bars["high"], bars["low"], bars["volume"] = close + 0.5, close - 0.5, 1.0
     return bars
@@ -55,16 +55,18 @@ def trades_table(trades: list[Trade], bars: Any) -> pa.Table:
 
 @pytest.fixture
 def finished() -> Callable[..., Result]:
-    """Return a maker of results: how many bars, which trades, which facts are different."""
+    """Return a maker of results: how many bars how long, which trades, which facts differ."""
 
-    def make(count: int = 300, trades: list[Trade] | None = None, **facts: Any) -> Result:
-        bars = prices(count)
+    def make(
+        count: int = 300, trades: list[Trade] | None = None, span: int = MINUTE, **facts: Any
+    ) -> Result:
+        bars = prices(count, span)
         if trades is None:
             trades = [("ema_cross", "BTC/USD", 10, 40), ("ema_cross", "BTC/USD", 45, 70)]
         table = trades_table(trades, bars)
         profit = np.zeros(count)
         np.add.at(profit, [trade[3] for trade in trades], table["profit"].to_numpy())
-        ts, equity = bars["ts"] + MINUTE, CASH + np.cumsum(profit)
+        ts, equity = bars["ts"] + span, CASH + np.cumsum(profit)
         known: dict[str, Any] = {
             "run_id": "20180101-000000-abcdef01",
             "code_version": "0.1.0",
@@ -77,9 +79,11 @@ def finished() -> Callable[..., Result]:
             "compiled": True,
             "fill_on": "next",
             "currency": "USD",
+            "cash": CASH,
             "trades": len(trades),
             "final_equity": float(equity[-1]),
             "fees": float(len(trades)),
+            "costs": {"fees": float(len(trades)), "slippage": 0.5},
             "open_positions": [],
             "warnings": [],
             "seconds": 0.25,

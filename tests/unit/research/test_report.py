@@ -2,6 +2,7 @@ import base64
 import hashlib
 import html
 import json
+import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -23,7 +24,8 @@ class Page(HTMLParser):
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.texts: list[str] = []
         self.scripts: list[tuple[dict[str, str | None], str]] = []
-        self.open = ""
+        self.open = self.section = ""
+        self.cells: dict[str, list[tuple[str, str]]] = {}  # title above → class and text
         self.feed(text)
         self.close()
 
@@ -32,12 +34,21 @@ class Page(HTMLParser):
         self.tags.append((tag, dict(attrs)))
         if tag == "script":
             self.scripts.append((dict(attrs), ""))
+        if tag == "td":
+            self.cells.setdefault(self.section, []).append(
+                ((dict(attrs).get("class") or "").strip(), "")
+            )
 
     def handle_data(self, data: str) -> None:
         if self.open == "script" and data.strip():
             self.scripts[-1] = (self.scripts[-1][0], self.scripts[-1][1] + data)
         elif data.strip():
             self.texts.append(" ".join(data.split()))
+        if self.open == "h2" and data.strip():
+            self.section = " ".join(data.split())
+        elif self.open == "td" and data.strip():
+            kind, text = self.cells[self.section].pop()
+            self.cells[self.section].append((kind, text + " ".join(data.split())))
 
     @property
     def text(self) -> str:
@@ -56,7 +67,9 @@ def written(result: Result, folder: Path) -> Page:
 
 def test_the_page_loads_nothing(finished: Finished, tmp_path: Path) -> None:
     page = written(finished(), tmp_path)
-    loading = {"src", "href", "srcset", "data", "action", "poster", "background", "style", "onload"}
+    loading = {"src", "href", "srcset", "data", "action", "poster", "background", "onload"}
+    styles = [names["style"] or "" for _, names in page.tags if "style" in names]
+    assert all(re.fullmatch(r"--heat: \d+%", style) for style in styles)
     assert not [(tag, names) for tag, names in page.tags if loading & set(names)]
     assert not {"link", "iframe", "img", "object", "embed", "base"} & {tag for tag, _ in page.tags}
     style = (Path(report.__file__).parent / "templates" / "report.css").read_text()
@@ -136,7 +149,7 @@ def test_embedded_data_cannot_end_its_element() -> None:
 
 def test_gains_and_losses_are_told_apart(finished: Finished, tmp_path: Path) -> None:
     page = written(finished(), tmp_path)
-    classes = [names.get("class") for tag, names in page.tags if tag == "td"]
+    classes = [kind for kind, _ in page.cells["Trades"]]
     assert classes.count("number profit") == classes.count("number loss") == 2  # one trade each
 
 
@@ -166,7 +179,7 @@ def test_many_trades_are_cut_in_the_middle_and_it_is_said(
     trades = [("ema_cross", "BTC/USD", bar, bar + 1) for bar in range(1_203)]
     page = written(finished(1_300, trades), tmp_path)
     assert "Shown are the first 500 and the last 500 of 1,203 trades" in page.text
-    assert sum(tag == "tr" for tag, _ in page.tags) == 1_000 + 1
+    assert len(page.cells["Trades"]) == 1_000 * 13
     assert "500 ema_cross" in page.text
     assert "501 ema_cross" not in page.text
     assert "703 ema_cross" not in page.text
@@ -185,8 +198,9 @@ def test_open_positions_books_and_limits_are_listed(finished: Finished, tmp_path
     result.kpi["sharpe"] = {"value": 1.5, "limit": 2.0, "passed": False}
     page = written(result, tmp_path)
     assert "ema_cross BTC/USD 2018-01-01 00:00 0.5 100 90 −5.10" in page.text
-    assert "sharpe 1.5 2 ✗ no" in page.text
-    assert "By strategy and symbol" in page.text
+    assert "Sharpe ratio 1.50 2.00 ✗ no" in page.text
+    assert "By strategy; amounts in USD" in page.text
+    assert "By strategy and symbol" not in page.text  # there is one symbol
     assert "which a real order cannot reach (fill_on: close)" in page.text
     assert "interpreted, the same but slower" in page.text
 
@@ -197,3 +211,62 @@ def test_only_so_many_symbols_have_price_charts(finished: Finished, tmp_path: Pa
     assert len(page.charts["prices"]) == 20
     assert "Shown are the first 20 of 22 symbols." in page.text
     assert "ema_cross on C0/USD, C1/USD, C2/USD and 19 more" in page.text
+
+
+def texts(page: Page, title: str) -> list[str]:
+    return [text for _, text in page.cells[title]]
+
+
+def test_months_years_and_drawdowns_are_listed(finished: Finished, tmp_path: Path) -> None:
+    swing = ("a", "BTC/USD", 10, 40), ("a", "BTC/USD", 45, 70)  # bars are days of 2018
+    page = written(finished(400, list(swing), span=86_400_000), tmp_path)
+    months = page.cells["Monthly returns, UTC"]
+    assert len(months) == 2 * 13  # two years of twelve months and a total
+    loss, gain = (cell for cell in page.cells["Trades"] if "%" in cell[1])
+    assert (loss[0], gain[0]) == ("number loss", "number profit")
+    # Prices are 100 + 10 sin(bar / 9), quantities 10, fees 1. So the loss of 10 February is
+    # 100 (sin(40 / 9) - sin(10 / 9)) - 1 = -187.06, and the gain of 12 March is +194.61.
+    assert months[13:17] == [
+        ("number", "+0.00"),
+        ("number loss", "−1.87"),
+        ("number profit", "+1.98"),
+        ("number", "+0.00"),
+    ]
+    assert months[25] == ("number profit", "+0.08 %")
+    years = texts(page, "Years, UTC; amounts in USD")
+    assert years[7:] == ["2018", "+0.08 %", "−1.87 %", "2", "50.00 %", "+7.55", "2.00"]
+    falls = texts(page, "Worst drawdowns")
+    assert falls == ["2018-02-10 00:00", "2018-02-11 00:00", "2018-03-13 00:00", "−1.87 %", "31.0"]
+    assert len(page.charts["rolling"]["data"][0]["x"]) == 400 - 89
+    assert "Left out: 398 days on which the equity did not move." in page.text
+
+
+def test_costs_are_shares_of_what_was_made_before_them(finished: Finished, tmp_path: Path) -> None:
+    costs = {"fees": 40.0, "slippage": 20.0}
+    page = written(finished(final_equity=10_100.0, costs=costs), tmp_path)
+    text = page.text[page.text.index("Costs, USD") :]
+    for name, amount, share in (
+        ("Profit before costs", "+160.00", "100.00 %"),  # 100 + 40 + 20
+        ("Fees", "−40.00", "−25.00 %"),
+        ("Slippage", "−20.00", "−12.50 %"),
+        ("Profit", "+100.00", "62.50 %"),
+    ):
+        assert f"{name} {amount} {share}" in text
+    page = written(finished(final_equity=9_900.0, costs=costs), tmp_path)
+    assert "Profit before costs −40.00 – Fees −40.00 –" in page.text
+
+
+def test_scenarios_stand_side_by_side(finished: Finished, tmp_path: Path) -> None:
+    page = written(finished(), tmp_path)
+    assert "under other costs" not in page.text
+    result = finished()
+    for name, equity in (("optimistic", 11_000.0), ("base", 10_000.0), ("pessimistic", 9_000.0)):
+        result.scenarios[name] = {"final_equity": equity, "total_return": equity / 10_000 - 1}
+    page = written(result, tmp_path)
+    cells = page.cells["The same run under other costs"]
+    assert [text for _, text in cells[:4]] == [
+        "Final equity, USD", "11,000.00", "10,000.00", "9,000.00",
+    ]  # fmt: skip
+    assert cells[5:8] == [("number profit", "+10.00 %"), ("number", "+0.00 %"),
+                          ("number loss", "−10.00 %")]  # fmt: skip
+    assert ("number", "–") in cells  # what a scenario does not say

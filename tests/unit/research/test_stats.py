@@ -187,24 +187,6 @@ def test_drawdowns_count_from_the_highest_equity_so_far() -> None:
     assert found == pytest.approx([-0.1, 0.0, -0.1])
 
 
-def test_sums_by_strategy_and_symbol_keep_the_order_of_first_trades() -> None:
-    trades = pa.table(
-        {
-            "strategy": ["b", "a", "b", "b"],
-            "symbol": ["X", "X", "X", "Y"],
-            "profit": [5.0, 1.0, -2.0, 0.0],
-            "fees": [1.0, 1.0, 2.0, 1.0],
-            "return": [0.5, 0.1, -0.2, 0.0],
-        }
-    )
-    assert stats.by_book(trades) == [
-        stats.Book("b", "X", trades=2, win_rate=0.5, profit=3.0, fees=3.0, best=0.5, worst=-0.2),
-        stats.Book("a", "X", trades=1, win_rate=1.0, profit=1.0, fees=1.0, best=0.1, worst=0.1),
-        stats.Book("b", "Y", trades=1, win_rate=0.0, profit=0.0, fees=1.0, best=0.0, worst=0.0),
-    ]
-    assert stats.by_book(trades.slice(0, 0)) == []
-
-
 # ── compiled ──────────────────────────────────────────────────────────────────────────────────
 
 

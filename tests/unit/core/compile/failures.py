@@ -2,7 +2,8 @@
 
 import math
 
-from engine.core.compile.declare import Rule, Strategy, floats, window
+from engine.core.compile.declare import Rule, Strategy, window
+from engine.core.compile.record import floats
 from engine.core.indicators import Highest, highest
 
 

@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from engine.core.compile.declare import Rule, Strategy, floats
+from engine.core.compile.declare import Rule, Strategy
+from engine.core.compile.record import floats
 from engine.core.indicators import Atr, atr
 
 

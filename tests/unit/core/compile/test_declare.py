@@ -9,7 +9,8 @@ import pytest
 from pydantic import Field
 
 from engine.core.assemble import layout
-from engine.core.compile.declare import Record, Strategy, floats, ints, names, window
+from engine.core.compile.declare import Strategy, window
+from engine.core.compile.record import Record, floats, ints, names
 from engine.core.indicators import Highest, highest
 from engine.core.machine import Compiled
 from engine.core.portfolio import Instance, Portfolio
@@ -193,3 +194,32 @@ def test_a_kind_is_no_parameter() -> None:
 def test_a_kind_that_is_none_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"Made\.kind: must be trend or range, was momentum\."):
         type("Made", (Strategy,), {"kind": "momentum"})
+
+
+def test_what_is_shown_must_exist() -> None:
+    def declare() -> type:
+        class Shown(Strategy):
+            length: int = 3
+            shows = {"fsat": "EMA", "window": "highs"}
+            shows_below = {"fast": "RSI {lenght}"}
+
+            class State:
+                fast: float
+                window: Any = floats(3)
+
+            def step(p, s, bar, out):
+                s.fast = bar.close
+
+        return Shown
+
+    with pytest.raises(ConfigError) as told:
+        declare()
+    near, array, label = told.value.problems
+    about = "Shown.shows: must name fields of State that are one number (fast), was"
+    assert f"{about} 'fsat', did you mean fast? Correct it." in near
+    assert f"{about} 'window'. Correct it." in array
+    assert (
+        "Shown.shows_below: must name parameters in braces, was 'RSI {lenght}', did you mean"
+        " length? Correct it." in label
+    )
+    assert "test_declare.py:" in near

@@ -1,0 +1,47 @@
+from collections.abc import Callable
+
+from engine.research import prices
+from engine.research.result import Result
+
+Finished = Callable[..., Result]
+
+MINUTE = 60_000
+START = 1_514_764_800_000  # of the finished runs
+
+
+def test_a_mark_stands_for_all_trades_of_a_candle(finished: Finished) -> None:
+    trades = [
+        ("a", "BTC/USD", 10, 20),
+        ("a", "BTC/USD", 2_401, 2_402),
+        ("b", "BTC/USD", 2_403, 2_404),
+    ]
+    whole, last = prices.charts(finished(3_000, trades)).items()
+    assert whole[0] == "BTC/USD, 2m candles merged from 1m"
+    assert last[0] == "BTC/USD, the last 2,000 bars of 1m"
+    entries = last[1]["data"][1]
+    assert entries["x"] == [START + 2_401 * MINUTE, START + 2_403 * MINUTE]
+    assert [count for count, _ in entries["customdata"]] == [1, 1]
+
+    together = finished(6_000, [("a", "BTC/USD", 3_000, 3_001), ("b", "BTC/USD", 3_002, 3_002)])
+    price, entries, gains, losses = prices.charts(together)["BTC/USD, 3m candles merged from 1m"][
+        "data"
+    ]
+    bars = together.bars["BTC/USD"]
+    assert entries["x"] == [START + 3_000 * MINUTE]
+    assert entries["customdata"] == [(2, (bars["open"][3_000] + bars["open"][3_002]) / 2)]
+    assert entries["y"][0] < bars["low"][3_000:3_003].min()
+    assert together.trades["profit"][1].as_py() < 0 < sum(together.trades["profit"].to_pylist())
+    assert (gains["x"], losses["x"]) == ([START + 3_000 * MINUTE], [])
+    assert gains["y"][0] > bars["high"][3_000:3_003].max()
+    assert len(price["x"]) == 2_000
+
+
+def test_each_symbol_shows_its_own_trades_and_no_bars_no_chart(finished: Finished) -> None:
+    result = finished(
+        trades=[("a", "BTC/USD", 10, 20), ("a", "ETH/USD", 30, 50), ("a", "ETH/USD", 60, 70)],
+        symbols=["BTC/USD", "ETH/USD", "XRP/USD"],
+    )
+    result.bars["XRP/USD"] = result.bars["XRP/USD"][:0]
+    found = prices.charts(result)
+    assert list(found) == ["BTC/USD, 1m candles", "ETH/USD, 1m candles"]
+    assert [len(figure["data"][1]["x"]) for figure in found.values()] == [1, 2]
