@@ -64,10 +64,7 @@ def window(*lengths: str | int) -> Any:
 
 
 class Watch:
-    """The declaration of a bar of another series; made by `records.watch(…)`.
-
-    `symbol` and `timeframe` are names of parameters, None for that of the instance itself.
-    """
+    """The declaration of a bar of another series, by names of parameters: `records.watch(…)`."""
 
     def __init__(self, record: Any, symbol: str | None, timeframe: str | None) -> None:
         self.record = record
@@ -282,8 +279,7 @@ def _watches(
             wrong.append(f"{field}: must be watched by a strategy, was by a rule. Remove it.")
         elif fields[name] is not watch.record:
             shown = getattr(fields[name], "__name__", fields[name])
-            record = watch.record.__name__
-            wrong.append(f"{field}: must be {record} to be watched, was {shown}. Correct it.")
+            wrong.append(f"{field}: must be Bar to be watched, was {shown}. Correct it.")
         elif not watch.symbol and not watch.timeframe:
             wrong.append(
                 f"{field}: must watch a symbol or a timeframe, was watch(). Name the parameter that"
