@@ -1,12 +1,27 @@
 """The sections of the configuration as types: each key, its unit and its bounds."""
 
+import math
+from collections.abc import Mapping
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 
 from engine.core.compile.declare import Rule, Strategy
 from engine.core.money import Money
+from engine.core.records import RUNGS_MAX, Sizing
 from engine.values import Address, Fraction, Host, Names, Package, Port, Positive, Timeframe, Zone
+
+_MINUTE = 60_000  # ms
+_AGES_MAX = 8  # rows of a table by age
 
 
 class Section(BaseModel):
@@ -67,6 +82,10 @@ class Fixed(Section):
     kind: Literal["fixed"]
     quantity: Positive  # base units
 
+    def terms(self) -> dict[str, Any]:
+        """Return the fields of `portfolio.Instance` that this decides."""
+        return {"sizing": Sizing.FIXED, "quantity": self.quantity}
+
 
 class Equity(Section):
     """A fraction of the equity for each exposure of 1."""
@@ -75,15 +94,190 @@ class Equity(Section):
     ratio: Annotated[float, Field(gt=0, le=1)]
     reserve_ratio: Fraction = 0.005
 
+    def terms(self) -> dict[str, Any]:
+        """Return the fields of `portfolio.Instance` that this decides."""
+        given = {"ratio": self.ratio, "reserve_ratio": self.reserve_ratio}
+        return {"sizing": Sizing.EQUITY, **given}
 
-AnySizing = Annotated[Fixed | Equity, Field(discriminator="kind")]
+
+class Notional(Section):
+    """The same amount of money for each exposure of 1."""
+
+    kind: Literal["notional"]
+    notional: Money
+
+    def terms(self) -> dict[str, Any]:
+        """Return the fields of `portfolio.Instance` that this decides."""
+        return {"sizing": Sizing.NOTIONAL, "notional": self.notional}
+
+
+class Capped(Section):
+    """A fraction of the equity that follows from something, up to a limit."""
+
+    ratio_max: Annotated[float, Field(gt=0, le=1)] = 1.0  # of the equity, at exposure 1
+    reserve_ratio: Fraction = 0.005
+
+    def terms(self) -> dict[str, Any]:
+        """Return the fields of `portfolio.Instance` that this decides."""
+        return {"ratio_max": self.ratio_max, "reserve_ratio": self.reserve_ratio}
+
+
+class Risk(Capped):
+    """So much that the stop costs a fraction of the equity, for each exposure of 1."""
+
+    kind: Literal["risk"]
+    loss_ratio: Annotated[float, Field(gt=0, lt=1)]  # of the equity, lost at the stop
+
+    def terms(self) -> dict[str, Any]:
+        """Return the fields of `portfolio.Instance` that this decides."""
+        return super().terms() | {"sizing": Sizing.RISK, "aim": self.loss_ratio}
+
+
+class Volatility(Capped):
+    """So much that its value varies by a fraction of the equity, for each exposure of 1."""
+
+    kind: Literal["volatility"]
+    volatility_ratio: Positive  # of the equity, standard deviation in a year
+    length: Annotated[int, Field(ge=2)] = 60  # bars of the instance's timeframe
+
+    def terms(self) -> dict[str, Any]:
+        """Return the fields of `portfolio.Instance` that this decides."""
+        given = {"aim": self.volatility_ratio, "length": self.length}
+        return super().terms() | {"sizing": Sizing.VOLATILITY, **given}
+
+
+class Kelly(Capped):
+    """A part of the fraction of Kelly, for each exposure of 1."""
+
+    kind: Literal["kelly"]
+    kelly_ratio: Annotated[float, Field(gt=0, le=1)] = 0.5  # of the fraction
+    ratio_min: Fraction = 0.01  # of the equity, also where Kelly says less
+    ratio: Annotated[float, Field(gt=0, le=1)]  # of the equity, until there are enough trades
+    trades_min: Annotated[int, Field(ge=2)] = 30  # closed by the book
+
+    @field_validator("ratio")
+    @classmethod
+    def _between(cls, ratio: float, others: ValidationInfo) -> float:
+        least, most = others.data.get("ratio_min", 0.0), others.data.get("ratio_max", 1.0)
+        if not least <= ratio <= most:
+            raise ValueError(
+                f"must lie between ratio_min, {least:g}, and ratio_max, {most:g}, was {ratio:g}."
+                " Change one of them"
+            )
+        return ratio
+
+    def terms(self) -> dict[str, Any]:
+        """Return the fields of `portfolio.Instance` that this decides."""
+        given = {name: getattr(self, name) for name in ("ratio", "ratio_min", "trades_min")}
+        return super().terms() | {"sizing": Sizing.KELLY, "aim": self.kelly_ratio, **given}
+
+
+AnySizing = Annotated[
+    Fixed | Equity | Notional | Risk | Volatility | Kelly, Field(discriminator="kind")
+]
+
+
+class Rung(Section):
+    """A part of a position, left at a profit of its own."""
+
+    at: Positive
+    share: Annotated[float, Field(gt=0, le=1)]  # of all that was entered
+
+
+class Trailing(Section):
+    """A stop that follows the best price."""
+
+    distance: Annotated[float, Field(gt=0, lt=1)]
+    activation: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0  # profit it begins at
+
+
+class BreakEven(Section):
+    """A stop that moves to the entry once there was a profit."""
+
+    at: Positive
+    offset: Annotated[float, Field(gt=-1, allow_inf_nan=False)] = 0.0  # beyond the entry
+
+    @field_validator("offset")
+    @classmethod
+    def _below(cls, offset: float, others: ValidationInfo) -> float:
+        at = others.data.get("at", math.inf)
+        if offset >= at:
+            raise ValueError(
+                f"must be less than at, {at:g}, was {offset:g}: a stop there would be reached at"
+                " once. Choose a lower one"
+            )
+        return offset
+
+
+def _ladder(rungs: tuple[Rung, ...]) -> tuple[Rung, ...]:
+    if len(rungs) > RUNGS_MAX:
+        raise ValueError(f"must have at most {RUNGS_MAX} rungs, had {len(rungs)}. Leave some out")
+    for lower, higher in pairwise(rungs):
+        if higher.at <= lower.at:
+            raise ValueError(
+                f"must ascend, had {higher.at:g} behind {lower.at:g}. Sort the rungs by at"
+            )
+    if (total := math.fsum(rung.share for rung in rungs)) > 1.0 + 1e-9:
+        raise ValueError(f"must have shares that sum to at most 1, summed to {total:g}. Lower them")
+    return rungs
+
+
+def _by_age(rows: Any) -> Any:
+    if not isinstance(rows, Mapping):
+        raise ValueError(f"must be a map such as {{0: 0.04, 60: 0.01}}, was {rows!r}. Write one")
+    if len(rows) > _AGES_MAX:
+        raise ValueError(f"must have at most {_AGES_MAX} rows, had {len(rows)}. Leave some out")
+    found: dict[float, float] = {}
+    for minutes, ratio in rows.items():
+        try:
+            age = float(minutes)
+        except ValueError:
+            age = -1.0
+        if isinstance(minutes, bool) or not 0.0 <= age < math.inf:
+            raise ValueError(f"must have minutes as keys, 0 or more, had {minutes!r}. Correct it")
+        if not isinstance(ratio, int | float) or not -1.0 < ratio < math.inf:
+            raise ValueError(f"must have fractions above -1, had {ratio!r}. Write such as 0.01")
+        found[age] = float(ratio)
+    return dict(sorted(found.items()))
 
 
 class Exits(Section):
-    """Where an instance leaves a position on its own; fractions of the fill price."""
+    """Where an instance leaves a position on its own; fractions of its average fill price."""
 
     stop_loss: Annotated[float, Field(gt=0, lt=1)] | None = None
     take_profit: Positive | None = None
+    take_profit_ladder: (
+        Annotated[tuple[Rung, ...], Field(strict=False), AfterValidator(_ladder)] | None
+    ) = None
+    roi: Annotated[dict[float, float], BeforeValidator(_by_age)] | None = None  # minutes: profit
+    trailing: Trailing | None = None
+    break_even: BreakEven | None = None
+    time_stop_minutes: Positive | None = None
+    opposite_signal: Literal["close", "ignore"] = "close"
+
+    @property
+    def has_stop(self) -> bool:
+        """Whether a position has a stop from its first moment on."""
+        trails = self.trailing is not None and self.trailing.activation == 0.0
+        return self.stop_loss is not None or trails
+
+    def terms(self) -> dict[str, Any]:
+        """Return the fields of `portfolio.Instance` that this decides."""
+        found: dict[str, Any] = {
+            "stop_loss": self.stop_loss or 0.0,
+            "take_profit": self.take_profit or 0.0,
+            "ladder": tuple((rung.at, rung.share) for rung in self.take_profit_ladder or ()),
+            "roi": tuple((round(age * _MINUTE), ratio) for age, ratio in (self.roi or {}).items()),
+            "time_stop": math.ceil((self.time_stop_minutes or 0.0) * _MINUTE),
+            "ignores_opposite": self.opposite_signal == "ignore",
+        }
+        if self.trailing:
+            found["trailing_distance"] = self.trailing.distance
+            found["trailing_activation"] = self.trailing.activation
+        if self.break_even:
+            found["break_even_at"] = self.break_even.at
+            found["break_even_offset"] = self.break_even.offset
+        return found
 
 
 class Execution(Section):

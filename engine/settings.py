@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 from engine.compose import MANY, Composed, config_hash, maps, masked_yaml
 from engine.core import portfolio
 from engine.core.portfolio import Portfolio, parse_timeframe
-from engine.core.records import FillOn, Sizing
+from engine.core.records import FillOn
 from engine.errors import ConfigError, did_you_mean
 from engine.faults import Faults, unknown
 from engine.origins import Place
@@ -20,9 +20,7 @@ from engine.secret import Secret
 from engine.sections import (
     Account,
     Common,
-    Equity,
     Exits,
-    Fixed,
     Instance,
     Instrument,
     Section,
@@ -139,10 +137,13 @@ def _crossed(found: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
         if universe:
             yield from _narrowed(universe, instance, ("strategy", name, "symbols"))
         if found["feed"] and instance.timeframe:
-            place = ("strategy", name, "timeframe")
-            yield from _spanned(found["feed"].timeframe, instance.timeframe, place)
+            spanned: Place = ("strategy", name, "timeframe")
+            yield from _spanned(found["feed"].timeframe, instance.timeframe, spanned)
         if universe and found["feed"]:
             yield from _watched(universe, found["feed"].timeframe, name, instance)
+        sizing = instance.sizing or found.get("sizing")
+        if sizing and sizing.kind == "risk":
+            yield from _stopped(instance, ("strategy", name, "exits", "stop_loss"))
 
 
 def _symbols(universe: Universe) -> Iterator[tuple[Place, str]]:
@@ -232,6 +233,23 @@ def _spanned(base: str, timeframe: str, place: Place) -> Iterator[tuple[Place, s
             (
                 f"must be a multiple of feed.timeframe, {base}, was {timeframe}. Choose a"
                 " multiple, or a feed of shorter bars."
+            ),
+        )
+
+
+def _stopped(instance: Instance, place: Place) -> Iterator[tuple[Place, str]]:
+    kind = type(instance.strategy)
+    if (instance.exits or Exits()).has_stop or kind.on == "target":  # rows have a stop too
+        return
+    from engine.core.compile.check import writes  # brings the compiler along
+
+    if not writes(kind, "stop"):
+        yield (
+            place,
+            (
+                f"must be set where sizing.kind is risk, was not, and {kind.__name__} sets no"
+                " out.stop: the size follows from the distance of the stop. Set it, or choose"
+                " another sizing."
             ),
         )
 
@@ -329,10 +347,6 @@ def _instance(settings: Settings, name: str) -> portfolio.Instance:
         declared.strategy,
         symbols=declared.symbols or settings.universe.symbols,
         span=parse_timeframe(declared.timeframe or settings.feed.timeframe),
-        sizing=Sizing[sizing.kind.upper()],
-        quantity=sizing.quantity if isinstance(sizing, Fixed) else 0.0,
-        ratio=sizing.ratio if isinstance(sizing, Equity) else 0.0,
-        reserve_ratio=sizing.reserve_ratio if isinstance(sizing, Equity) else 0.0,
-        stop_loss=exits.stop_loss or 0.0,
-        take_profit=exits.take_profit or 0.0,
+        **sizing.terms(),
+        **exits.terms(),
     )

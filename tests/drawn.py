@@ -37,6 +37,14 @@ prices = st.floats(1.0, 1e5)
 wishes = [-1.0, 0.0, 0.0, 0.25, 0.5, 1.0, 1.0]
 WORDS = [kind for kind in Kind if Kind.PAUSE <= kind <= Kind.REARM]
 FIXED = 1.5
+KELLY = {
+    "sizing": Sizing.KELLY,
+    "aim": 0.5,
+    "ratio": 0.2,
+    "ratio_min": 0.05,
+    "ratio_max": 0.5,
+    "trades_min": 2,
+}
 fractions = st.floats(0.0, 0.05)
 
 
@@ -98,6 +106,27 @@ def markets() -> st.SearchStrategy[Any]:
     return st.one_of(_markets(), st.builds(dense, st.integers(0, 1_000_000)))
 
 
+def _exits() -> st.SearchStrategy[dict[str, Any]]:
+    """Draw some of the exits, each with levels that such markets reach."""
+    ladder = ((0.02, 0.5), (0.04, 0.3), (0.08, 0.2))
+    roi = ((0, 0.06), (2 * MINUTE, 0.01), (5 * MINUTE, -0.02))
+    return st.fixed_dictionaries(
+        {},
+        optional={
+            "stop_loss": st.sampled_from([0.05, 0.1]),
+            "take_profit": st.just(0.1),
+            "ladder": st.sampled_from([ladder, ladder[:2]]),
+            "roi": st.just(roi),
+            "trailing_distance": st.just(0.03),
+            "trailing_activation": st.sampled_from([0.0, 0.02]),
+            "break_even_at": st.just(0.03),
+            "break_even_offset": st.sampled_from([0.0, 0.01, -0.02]),
+            "time_stop": st.sampled_from([90_000, 6 * MINUTE]),
+            "ignores_opposite": st.booleans(),
+        },
+    )
+
+
 @st.composite
 def portfolios(draw: st.DrawFn, is_spot: bool = False) -> Portfolio:
     """Draw followers and one that fails, with costs, grids, sizings, exits, and a bad venue.
@@ -109,9 +138,13 @@ def portfolios(draw: st.DrawFn, is_spot: bool = False) -> Portfolio:
             {"sizing": Sizing.FIXED, "quantity": FIXED},
             {"sizing": Sizing.EQUITY, "ratio": 0.5, "reserve_ratio": 0.005},
             {"sizing": Sizing.EQUITY, "ratio": 1.0, "reserve_ratio": 0.0},
+            {"sizing": Sizing.NOTIONAL, "notional": 300.0},
+            {"sizing": Sizing.RISK, "aim": 0.02, "ratio_max": 0.5},
+            {"sizing": Sizing.VOLATILITY, "aim": 1.0, "length": 3, "ratio_max": 0.5},
+            KELLY,
         ]
     )
-    exits = st.sampled_from([{}, {"stop_loss": 0.05}, {"stop_loss": 0.1, "take_profit": 0.1}])
+    exits = _exits()
     grids: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
         [{}, {"tick": 0.5, "lot": 0.01}, {"contract_size": 10.0}]
     )
@@ -138,5 +171,6 @@ def portfolios(draw: st.DrawFn, is_spot: bool = False) -> Portfolio:
         latency=draw(st.sampled_from([0, 1, 20_000, 90_000])),
         rejection=draw(st.sampled_from([0.3, 0.0, 0.9])),
         seed=draw(st.integers(0, 5)),
+        stop_through=draw(st.booleans()),
         opposite_books=draw(st.booleans()),
     )

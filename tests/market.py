@@ -144,8 +144,9 @@ def play(machine: type, text: str, plan: Portfolio) -> None:
     `1/95/110` adds a stop and a take price) or what a person says then (`pause`), then what happens
     in the bar: fills as `+1@100` or `-1@95:stop_loss`, refusals as `refused:reason`, denials as
     `denied:reason`, cancels as `canceled:reason`, `.` for nothing. Several are joined by a comma.
+    Behind a `#` stands the arithmetic.
     """
-    lines = [line.split() for line in text.strip().splitlines() if line.strip()]
+    lines = [line.split("#")[0].split() for line in text.strip().splitlines()]
     events = [bar_events([[float(cell) for cell in line[:4]] for line in lines])]
     for i, line in enumerate(lines):
         events += [_said((i + 1) * MINUTE, word) for word in line[4].split(",") if word != "."]

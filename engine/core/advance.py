@@ -12,7 +12,7 @@ from typing import Any
 from engine.core.bar import close_due, extend
 from engine.core.block import Core
 from engine.core.command import obey
-from engine.core.exits import leave
+from engine.core.exits import concerns, leave
 from engine.core.ledger import fund, mark
 from engine.core.margin import liquidate
 from engine.core.match import match
@@ -40,7 +40,7 @@ def advance(core: Core, events: Sequence[Event], first: int, last: int, equity: 
         account fees                   ledger.post
         account value equity           ledger.mark, ledger.add_up, ledger.fund
         account margin                 ledger.add_up
-        account orders                 order.place, exits.leave, match.again
+        account orders                 order.place, exits.reduce, match.again
         account killed, book paused    command.obey
         account failure failed_*       signal.fail, risk.decide
         book step                      signal.fail (-1)
@@ -54,7 +54,10 @@ def advance(core: Core, events: Sequence[Event], first: int, last: int, equity: 
         book wish                      signal.consider
         book position entry … paid     ledger.post
         book funding                   ledger.post, ledger.fund
-        book stop take                 protect.protect, fill.execute
+        book stop take … due           protect (best: follow), exits (rung, roi)
+        book inside                    match.rest
+        book wins … lost               sizing.learn
+        volatilities                   sizing.measure
         book orders, working orders    order.place, order.cancel, match
         rule_view, intent              risk.decide (scratch for users' checks)
         log, signals … trades          log
@@ -98,7 +101,7 @@ def on_prices(core: Core, event: Event) -> None:
         for k in range(symbol.book_first, symbol.book_end):
             if core.books[k].orders > 0:
                 match(core, k, bar)
-            if core.books[k].position != 0.0:
+            if core.books[k].position != 0.0 and concerns(core, k, bar):
                 leave(core, k, bar)
         if symbol.leverage > 0.0 and symbol.position != 0.0:
             liquidate(core, s, bar)

@@ -1,6 +1,6 @@
 """Lays a portfolio out as a block: which rows there are, and what stands in them at the start."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,9 +8,14 @@ import numpy as np
 from engine.core.block import LOGS, TABLES, Words, allocate, table_of, tail_of, word_of
 from engine.core.compile.declare import Part
 from engine.core.portfolio import Instance, Portfolio
-from engine.core.records import ORDERS_PER_BOOK, Sizing
+from engine.core.records import ORDERS_PER_BOOK, RUNGS_MAX, Roi, Rung, Sizing
 
 LOG_ROWS = 1 << 14
+_SAME = (  # fields of a book that are those of its instance
+    *("sizing", "quantity", "notional", "aim", "trades_min", "stop_loss", "take_profit"),
+    *("trailing_distance", "trailing_activation", "break_even_at", "break_even_offset"),
+    *("time_stop", "ignores_opposite"),
+)
 CALLS = ("bar", "tick", "target")  # what a step can be called on, in the order of the books
 
 
@@ -91,6 +96,9 @@ def assemble(plan: Layout) -> tuple[Words, Words]:
         "series": len(series),
         "watches": len(watches),
         "books": len(plan.books),
+        "rungs": sum(len(one.ladder) for one in portfolio.instances),
+        "roi": sum(len(one.roi) for one in portfolio.instances),
+        "volatilities": len(volatilities(plan)),
         "rules": len(portfolio.rules),
         "working": len(plan.books) * ORDERS_PER_BOOK,
     }
@@ -101,9 +109,10 @@ def assemble(plan: Layout) -> tuple[Words, Words]:
     _account(block, portfolio)
     _symbols(block, plan, series)
     for f, line in enumerate(series):
-        _series(block, f, line, plan.books, [watched for watched, _, _ in watches])
+        _series(block, plan, f, line)
+    _exits(block, plan)
     for k, place in enumerate(plan.books):
-        _book(block, k, place, portfolio, next(places))
+        _book(block, k, place, plan, next(places))
     for w, (_, k, field) in enumerate(watches):
         state = int(table_of(block, "books")["state"][k])
         table_of(block, "watches")[w] = state + word_of(users[k].StateRecord, field)
@@ -142,6 +151,7 @@ def _account(block: Words, portfolio: Portfolio) -> None:
     account["rejection"] = portfolio.rejection
     account["seed"] = portfolio.seed
     account["opposite_books"] = portfolio.opposite_books
+    account["stop_through"] = portfolio.stop_through
     account["seq"] = account["failed_rule"] = -1
 
 
@@ -159,49 +169,91 @@ def _symbols(block: Words, plan: Layout, series: list[Line]) -> None:
             row[name] = getattr(instrument, name)
 
 
-def _series(
-    block: Words, f: int, line: Line, places: Sequence[Place], watched: Sequence[Line]
-) -> None:
+def _series(block: Words, plan: Layout, f: int, line: Line) -> None:
     row = table_of(block, "series")[f : f + 1]
     row["symbol"] = line.symbol
     row["span"] = line.span
     if line.calls:
-        own = (line.symbol, line.span)
-        books = [k for k, place in enumerate(places) if (place.symbol, place.span) == own]
-        calls = [places[k].on for k in books]
+        place = (line.symbol, line.span)
+        books = [k for k, p in enumerate(plan.books) if (p.symbol, p.span) == place]
+        calls = [plan.books[k].on for k in books]
         row["book_first"] = books[0]
         row["book_end"] = books[0] + calls.count("bar")
         row["tick_end"] = row["book_end"] + calls.count("tick")
+        measured = [v for v, one in enumerate(volatilities(plan)) if one[:2] == place]
+        if measured:
+            row["volatility_first"], row["volatility_end"] = measured[0], measured[-1] + 1
     else:
-        row["watch_first"] = watched.index(line)
-        row["watch_end"] = row["watch_first"] + watched.count(line)
+        watches = [w for w, (watched, _, _) in enumerate(plan.watches()) if watched == line]
+        row["watch_first"], row["watch_end"] = watches[0], watches[-1] + 1
 
 
-def _book(
-    block: Words, k: int, place: Place, portfolio: Portfolio, offsets: tuple[int, int]
-) -> None:
-    instance = portfolio.instances[place.instance]
-    cost = (1.0 + portfolio.slippage) * (1.0 + portfolio.taker)
+def volatilities(plan: Layout) -> list[tuple[int, int, int]]:
+    """Return (symbol, span, length) of each volatility that is measured, in the order of series."""
+    instances = plan.portfolio.instances
+    return sorted(
+        {
+            (place.symbol, place.span, instances[place.instance].length)
+            for place in plan.books
+            if instances[place.instance].sizing == Sizing.VOLATILITY
+        }
+    )
+
+
+def _exits(block: Words, plan: Layout) -> None:
+    """Write the ladders and the tables by age of all instances, and what volatilities measure."""
+    instances = plan.portfolio.instances
+    rungs = [rung for one in instances for rung in _rungs(one)]
+    table_of(block, "rungs")[:] = np.array(rungs, Rung.dtype)
+    table_of(block, "roi")[:] = np.array([row for one in instances for row in one.roi], Roi.dtype)
+    for v, (_, span, length) in enumerate(volatilities(plan)):
+        row = table_of(block, "volatilities")[v : v + 1]
+        row["span"], row["length"] = span, length
+
+
+def _rungs(instance: Instance) -> Iterator[tuple[float, float]]:
+    """Yield the rungs of an instance; the last one of a whole ladder leaves all that is left."""
+    total = 0.0
+    for at, share in instance.ladder:
+        total += share
+        yield at, 1.0 if total > 1.0 - 1e-9 else share
+
+
+def _book(block: Words, k: int, place: Place, plan: Layout, offsets: tuple[int, int]) -> None:
+    instances = plan.portfolio.instances
+    instance = instances[place.instance]
     row = table_of(block, "books")[k : k + 1]
     row["instance"] = place.instance
     row["symbol"] = place.symbol
     row["step"] = place.instance
     row["params"], row["state"] = offsets
-    row["sizing"] = instance.sizing
-    row["quantity"] = instance.quantity
-    if instance.sizing == Sizing.EQUITY:
-        row["ratio"] = instance.ratio * (1.0 - instance.reserve_ratio) / cost
-    row["stop_loss"] = instance.stop_loss
-    row["take_profit"] = instance.take_profit
+    for name in _SAME:
+        row[name] = getattr(instance, name)
+    for name in ("ratio", "ratio_min", "ratio_max"):
+        row[name] = _payable(plan.portfolio, instance, getattr(instance, name))
+    if instance.sizing == Sizing.VOLATILITY:
+        measured = (place.symbol, place.span, instance.length)
+        row["volatility"] = volatilities(plan).index(measured)
+    before = instances[: place.instance]
+    row["rung_first"] = sum(len(one.ladder) for one in before)
+    row["rung_end"] = row["rung_first"] + len(instance.ladder)
+    row["roi_first"] = sum(len(one.roi) for one in before)
+    row["roi_end"] = row["roi_first"] + len(instance.roi)
+
+
+def _payable(portfolio: Portfolio, instance: Instance, ratio: float) -> float:
+    """Return a fraction of the equity without reserve, fee and slippage: it pays for itself."""
+    cost = (1.0 + portfolio.slippage) * (1.0 + portfolio.taker)
+    return ratio * (1.0 - instance.reserve_ratio) / cost
 
 
 def _log(books: int, rules: int) -> Words:
     """Return an empty log that holds the rows of at least one more event when `rows_max` is hit.
 
-    At most a book sees all its orders rejected and placed again, leaves, is liquidated with what
-    waits, and decides on two bars.
+    At most a book sees all its orders rejected and placed again, leaves on each rung and what is
+    left, is liquidated with what waits, and decides on two bars.
     """
-    margin = books * (3 * ORDERS_PER_BOOK + 16 + 2 * rules)
+    margin = books * (3 * ORDERS_PER_BOOK + 2 * RUNGS_MAX + 16 + 2 * rules)
     rows = LOG_ROWS + margin
     log = allocate({"log": 1} | {name: rows for name in LOGS if name != "log"})
     np.copyto(table_of(log, "log")["rows_max"], LOG_ROWS)

@@ -3,6 +3,7 @@
 from engine.core.block import Core, bar_at
 from engine.core.records import Bar, Event
 from engine.core.signal import step
+from engine.core.sizing import measure
 
 
 def extend(core: Core, s: int, event: Event) -> None:
@@ -72,6 +73,8 @@ def show(core: Core, f: int, bar: Bar) -> None:
     series = core.series[f]
     for w in range(series.watch_first, series.watch_end):
         keep(core, w, bar)
+    for v in range(series.volatility_first, series.volatility_end):
+        measure(core, v, bar)
     for k in range(series.book_first, series.book_end):
         step(core, k, bar)
 

@@ -16,24 +16,29 @@ from typing import Any
 import numpy as np
 
 from engine.core.compile.declare import Record, hints
+from engine.core.logged import (
+    DecisionRow,
+    DenialRow,
+    FillRow,
+    Log,
+    OrderRow,
+    PostingRow,
+    SignalRow,
+    TradeRow,
+)
 from engine.core.records import (
     Account,
     Bar,
     Book,
-    DecisionRow,
-    DenialRow,
-    FillRow,
     Intent,
-    Log,
     Order,
-    OrderRow,
-    PostingRow,
+    Roi,
     RuleRow,
+    Rung,
     Series,
-    SignalRow,
     Symbol,
-    TradeRow,
     View,
+    Volatility,
     WatchRow,
 )
 
@@ -50,6 +55,9 @@ class Core:
     series: Sequence[Series]
     watches: Sequence[WatchRow]
     books: Sequence[Book]
+    rungs: Sequence[Rung]
+    roi: Sequence[Roi]
+    volatilities: Sequence[Volatility]
     rules: Sequence[RuleRow]
     working: Sequence[Order]
     rule_view: View

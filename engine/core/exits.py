@@ -1,34 +1,131 @@
-"""Closes positions whose stop or take price an event reaches.
+"""Closes positions, or parts of them, where an event reaches their stop, a target or their time.
 
-A gap fills at the open, whichever price it jumped over. Where both prices lie inside one bar, the
-bar does not tell which came first, so the stop does. (`docs/guide/fills.md`)
+A gap fills at the open, whichever price it jumped over. Where stop and target both lie inside one
+bar, the bar does not tell which came first, so the stop does. (`docs/guide/exits.md`)
 """
+
+import math
 
 from engine.core.block import Core
 from engine.core.fill import TAKES, execute
 from engine.core.log import log_order
+from engine.core.margin import liquidation_price
+from engine.core.protect import follow, nearer, roi_due, roi_price, rung_price
 from engine.core.records import Bar, Reason, Status
 
 
-def leave(core: Core, k: int, bar: Bar) -> None:
-    """Close the position of book `k` where the prices of a bar or tick reach its stop or take."""
+def concerns(core: Core, k: int, bar: Bar) -> bool:
+    """Return whether a bar or tick can do something to the position of book `k`."""
     book = core.books[k]
-    stop, take = book.stop, book.take
-    if stop > 0.0 and bar.open <= stop:
-        _close(core, k, bar.ts, bar.open, Reason.STOP_LOSS)
-    elif 0.0 < take <= bar.open:
-        _close(core, k, bar.ts, bar.open, Reason.TAKE_PROFIT)
-    elif stop > 0.0 and bar.low <= stop:
-        _close(core, k, bar.ts, stop, Reason.STOP_LOSS)
-    elif 0.0 < take <= bar.high:
-        _close(core, k, bar.ts, take, Reason.TAKE_PROFIT)
+    return bar.low <= book.floor or bar.high >= book.ceiling or bar.ts >= book.due
 
 
-def _close(core: Core, k: int, ts: int, price: float, reason: Reason) -> None:
-    account, book = core.account, core.books[k]
+def leave(core: Core, k: int, bar: Bar) -> None:
+    """Leave what the prices of a bar or tick, or its time, tell book `k` to leave.
+
+    The open is first: what it reaches is left there, and it moves the stops that follow. Then the
+    stop, at its price; then the targets, the nearest first, each at its price. The best price of
+    the bar moves stops for later events alone: the worst one may have come after it, or before.
+    What the venue liquidates before that (`margin.liquidate`) is left to it. Where a limit order
+    has entered inside the bar, open and best price may lie before that: only the stop counts.
+    """
+    book = core.books[k]
+    side = 1.0 if book.position > 0.0 else -1.0
+    best = bar.high if side > 0.0 else bar.low
+    worst = bar.low if side > 0.0 else bar.high
+    is_inside = book.inside == core.account.seq
+    if not is_inside and (is_lost(core, k, bar.open, 0.0) or left_at_open(core, k, bar)):
+        return
+    if is_lost(core, k, worst, book.stop):
+        return
+    if book.stop > 0.0 and side * worst <= side * book.stop:
+        price = book.stop if side * bar.open > side * book.stop else bar.open
+        price = worst if core.account.stop_through != 0 else price
+        reduce(core, k, bar.ts, book.position, price, book.stop_reason)
+    elif not is_inside:
+        take_profits(core, k, bar.ts, best, False)
+        if book.position != 0.0:
+            follow(core, k, best)
+
+
+def left_at_open(core: Core, k: int, bar: Bar) -> bool:
+    """Leave what the open of a bar, or its time, tells book `k`; return whether that ends it."""
+    book = core.books[k]
+    side = 1.0 if book.position > 0.0 else -1.0
+    while bar.ts >= roi_due(core, k):
+        book.roi += 1
+    follow(core, k, bar.open)
+    if book.stop > 0.0 and side * bar.open <= side * book.stop:
+        reduce(core, k, bar.ts, book.position, bar.open, book.stop_reason)
+        return True
+    if book.time_stop > 0 and bar.ts >= book.opened_at + book.time_stop:
+        reduce(core, k, bar.ts, book.position, bar.open, Reason.TIME_STOP)
+        return True
+    take_profits(core, k, bar.ts, bar.open, True)
+    return book.position == 0.0
+
+
+def is_lost(core: Core, k: int, price: float, stop: float) -> bool:
+    """Return whether the venue liquidates the perpetual of book `k` at a price, before its stop."""
+    book, s = core.books[k], core.books[k].symbol
+    symbol = core.symbols[s]
+    if symbol.leverage == 0.0 or symbol.position * book.position <= 0.0:
+        return False
+    side = 1.0 if book.position > 0.0 else -1.0
+    end = liquidation_price(core, s)
+    return side * price <= side * end and (stop == 0.0 or side * stop < side * end)
+
+
+def take_profits(core: Core, k: int, ts: int, reached: float, is_open: bool) -> None:
+    """Leave at each target of book `k` up to a price, the nearest first.
+
+    Each fills at its own price; what an open has jumped over fills there. Where a rung of the
+    ladder and the end of the position have the same price, that is the end.
+    """
+    book = core.books[k]
+    side = 1.0 if book.position > 0.0 else -1.0
+    while book.position != 0.0:
+        end = nearer(book.take, roi_price(core, k), side)
+        rung = rung_price(core, k)
+        target = nearer(end, rung, side)
+        if target <= 0.0 or side * target > side * reached:
+            return
+        price = reached if is_open else target
+        if target == end:
+            reason = Reason.TAKE_PROFIT if end == book.take else Reason.ROI
+            if not reduce(core, k, ts, book.position, price, reason):
+                return
+        else:
+            quantity = rung_quantity(core, k)
+            book.rung += 1
+            if quantity != 0.0 and not reduce(core, k, ts, quantity, price, Reason.TAKE_PROFIT):
+                return
+
+
+def rung_quantity(core: Core, k: int) -> float:
+    """Return how much of book `k` its next rung leaves, signed as the position is.
+
+    A share of all that was entered, cut to the lot and to what is left.
+    """
+    book = core.books[k]
+    share, lot = core.rungs[book.rung_first + book.rung].share, core.symbols[book.symbol].lot
+    entered = book.bought if book.position > 0.0 else book.sold
+    quantity = min(share * entered, abs(book.position))
+    if lot > 0.0 and share < 1.0:
+        quantity = math.floor(quantity / lot + 1e-9) * lot
+    return quantity if book.position > 0.0 else -quantity
+
+
+def reduce(core: Core, k: int, ts: int, quantity: float, price: float, reason: int) -> bool:
+    """Leave `quantity` of the position of book `k`, signed as the position is, at a price.
+
+    Returns whether the volume sufficed for all of it.
+    """
+    account = core.account
     account.orders += 1
-    log_order(core, k, account.orders, Status.PLACED, -book.position, price, reason)
     order = account.orders
-    left = execute(core, k, order, -book.position, 1, ts, price, reason, TAKES)
+    log_order(core, k, order, Status.PLACED, -quantity, price, reason)
+    left = execute(core, k, order, -quantity, 1, ts, price, reason, TAKES)
     if left != 0.0:  # the price is still there with the next event
         log_order(core, k, order, Status.CANCELED, left, price, Reason.NO_VOLUME)
+    return left == 0.0

@@ -5,8 +5,9 @@ import math
 from engine.core.block import Core
 from engine.core.ledger import free, post
 from engine.core.log import log_fill, log_order, log_trade
-from engine.core.protect import protect
+from engine.core.protect import protect, unprotect
 from engine.core.records import Reason, Status
+from engine.core.sizing import learn
 
 TAKES = -1.0  # in the place of a share
 
@@ -68,8 +69,8 @@ def settle(
     log_order(core, k, order, status, quantity, price, reason)
     log_fill(core, k, order, ts, quantity, price, fee, paid, reason)
     if book.position == 0.0:
-        book.stop = 0.0
-        book.take = 0.0
+        unprotect(core, k)
+        learn(core, k, was_long)
         log_trade(core, k, ts, was_long, reason)
     elif book.position > 0.0 if quantity > 0.0 else book.position < 0.0:
         protect(core, k)

@@ -8,7 +8,8 @@ import numpy as np
 from engine.core.advance import advance
 from engine.core.assemble import Layout, assemble
 from engine.core.block import LOGS, PLACES, TABLES, Core, Words, copied, row_at, word_of
-from engine.core.records import Event, Log
+from engine.core.logged import Log
+from engine.core.records import Event
 
 Rows = np.ndarray[Any, np.dtype[np.void]]
 Curve = np.ndarray[Any, np.dtype[np.float64]]

@@ -75,6 +75,8 @@ def rest(core: Core, k: int, row: int, bar: Bar) -> float:
     if best > limit if quantity > 0.0 else best < limit:
         return quantity
     share = core.account.queue_share if best == limit else 1.0
+    if order.reduces == 0:
+        core.books[k].inside = core.account.seq
     return execute(core, k, order.id, quantity, order.reduces, bar.ts, limit, order.reason, share)
 
 

@@ -55,8 +55,10 @@ class Watched:
 class Instance:
     """One declared strategy with its book; `span` is its timeframe in ms.
 
-    `ratio` is the equity that exposure 1 stands for, `reserve_ratio` the part of it left unused.
-    `stop_loss` and `take_profit` are fractions of the fill price, 0.0 for none.
+    `ratio` is the equity that exposure 1 stands for, `reserve_ratio` the part of it left unused;
+    for what the other sizings need see `records.Book`. `length` is in bars.
+    `stop_loss` and the other exits are fractions of the fill price, 0.0 for none. `ladder` has rows
+    (profit, share of what was entered), `roi` rows (ms since the entry, profit); both ascend.
     """
 
     name: str
@@ -67,8 +69,22 @@ class Instance:
     quantity: float = 0.0
     ratio: float = 0.0
     reserve_ratio: float = 0.0
+    notional: float = 0.0
+    aim: float = 0.0
+    ratio_min: float = 0.0
+    ratio_max: float = 0.0
+    trades_min: int = 0
+    length: int = 0
     stop_loss: float = 0.0
     take_profit: float = 0.0
+    ladder: tuple[tuple[float, float], ...] = ()
+    roi: tuple[tuple[int, float], ...] = ()
+    trailing_distance: float = 0.0
+    trailing_activation: float = 0.0
+    break_even_at: float = 0.0
+    break_even_offset: float = 0.0
+    time_stop: int = 0  # ms
+    ignores_opposite: bool = False
 
     @property
     def watched(self) -> tuple[Watched, ...]:
@@ -100,7 +116,8 @@ class Portfolio:
     which live `good_for` ms (-1: for ever) and, where `post_only`, never take.
 
     The simulated venue fills an order `latency` ms after its decision at the earliest, and rejects
-    a share `rejection` of them, drawn from `seed`.
+    a share `rejection` of them, drawn from `seed`. `stop_through` is the pessimist's market: a stop
+    that is reached inside a bar fills at the bar's worst price.
     """
 
     instruments: tuple[Instrument, ...]
@@ -122,6 +139,7 @@ class Portfolio:
     rejection: float = 0.0
     seed: int = 0
     opposite_books: bool = False
+    stop_through: bool = False
 
     @property
     def symbols(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The rows of the core: what comes in, what is kept, what goes out.
+"""The rows of the core: what comes in, and what is kept. What goes out is in `logged`.
 
 All times are UTC milliseconds, all money is in the account's currency, all quantities are in base
 units, signed (positive is long). Numbers are 8-byte words; a whole number that stands for a word
@@ -51,6 +51,15 @@ class Reason(enum.IntEnum):
     EXPIRED = 18
     POST_ONLY = 19
     NO_VOLUME = 20
+    TRAILING = 21
+    BREAK_EVEN = 22
+    ROI = 23
+    TIME_STOP = 24
+    OPPOSITE_SIGNAL = 25
+    STOP_WRONG_SIDE = 26
+    TAKE_WRONG_SIDE = 27
+    NO_STOP = 28
+    NO_VOLATILITY = 29
     RULE = 100
 
 
@@ -78,6 +87,10 @@ class Sizing(enum.IntEnum):
 
     FIXED = 1
     EQUITY = 2
+    NOTIONAL = 3
+    RISK = 4
+    VOLATILITY = 5
+    KELLY = 6
 
 
 class FillOn(enum.IntEnum):
@@ -89,6 +102,7 @@ class FillOn(enum.IntEnum):
 
 ORDERS_PER_BOOK = 8
 OPENINGS_PER_BOOK = 4  # the other rows stay free for orders that reduce
+RUNGS_MAX = 8  # of a ladder
 
 
 # ── in ────────────────────────────────────────────────────────────────────────────────────────
@@ -159,6 +173,7 @@ class Account(Record):
     seed: int  # … and what decides which
     opposite_books: int  # 1: books of one symbol may hold against each other
     killed: int  # 1: nothing is opened
+    stop_through: int  # 1: a stop inside a bar fills at the bar's worst price
     isolate: int  # 1: an instance that fails is left out; 0: `advance` stops
     failure: int  # Failure
     failed_book: int
@@ -203,9 +218,35 @@ class Series(Record):
     tick_end: int  # … and behind them those that are called on each tick
     watch_first: int  # watches that a closed bar is copied to
     watch_end: int
+    volatility_first: int
+    volatility_end: int
     closes: int  # when the forming bar's time is over
     count: int  # events in the forming bar, 0 for none
     bar: Bar  # the forming bar
+
+
+class Volatility(Record):
+    """How much the closes of a series vary: an exponential average over `length` bars."""
+
+    span: int  # of the bars, ms
+    length: int
+    count: int  # returns seen so far
+    close: float  # the last one, 0.0 before the first
+    variance: float  # average of squared returns
+
+
+class Rung(Record):
+    """A part of a position that is closed at a profit of its own."""
+
+    at: float  # profit, a fraction of the entry price
+    share: float  # of all that was entered; 1.0: what is left
+
+
+class Roi(Record):
+    """The profit that is enough from an age on."""
+
+    age: int  # ms since the position was opened
+    ratio: float  # profit, a fraction of the entry price
 
 
 class Out(Record):
@@ -237,8 +278,24 @@ class Book(Record):
     sizing: int  # Sizing
     quantity: float  # Sizing.FIXED
     ratio: float  # Sizing.EQUITY: equity per exposure 1, reserve and costs taken off
+    notional: float  # Sizing.NOTIONAL: money per exposure 1
+    aim: float  # what RISK may lose, how much VOLATILITY varies in a year, how much of KELLY
+    ratio_min: float  # Sizing.KELLY: least equity per exposure 1, like `ratio`
+    ratio_max: float  # the most
+    trades_min: int  # Sizing.KELLY: closed trades until `ratio` is replaced
+    volatility: int  # Sizing.VOLATILITY: row of the volatilities
     stop_loss: float  # fractions of the fill price, 0.0 for none
     take_profit: float
+    trailing_distance: float  # of the stop from the best price, a fraction, 0.0 for none
+    trailing_activation: float  # profit from which on it trails, a fraction of the entry price
+    break_even_at: float  # profit that moves the stop to the entry, 0.0 for never …
+    break_even_offset: float  # … and so much beyond it
+    time_stop: int  # ms after which a position is closed, 0 for never
+    ignores_opposite: int  # 1: a signal against the position does not close it
+    rung_first: int  # of the ladder
+    rung_end: int
+    roi_first: int
+    roi_end: int
     wish: Wish  # what the strategy last asked for
     out: Out  # what it asks for now
     position: float  # negative: short
@@ -246,6 +303,16 @@ class Book(Record):
     margin: float  # that holds it open, 0.0 for spot
     stop: float  # live prices, 0.0 for none
     take: float
+    stop_reason: int  # Reason: which of the exits has set the stop
+    best: float  # price since the round trip began, 0.0 without a position
+    trailing: float  # where the trailing stop is, 0.0 where it does not trail yet
+    break_even: float  # the same of the break-even stop
+    rung: int  # how many of the ladder are gone
+    roi: int  # how many rows have come of age
+    floor: float  # nothing happens to the position while prices stay above it …
+    ceiling: float  # … and below this …
+    due: int  # … before this time
+    inside: int  # seq of the event inside which a limit order entered, not at its open
     orders: int  # how many of the book's order rows are working
     opened_at: int  # of the present round trip: bar or tick time of its first fill
     opened_seq: int
@@ -256,6 +323,10 @@ class Book(Record):
     paid: float  # fees of the round trip
     funding: float  # received in the round trip, negative where paid
     opened_equity: float
+    wins: int  # closed round trips, and the sums of their profits per money entered
+    losses: int
+    won: float
+    lost: float
 
 
 class WatchRow(Record):
@@ -313,112 +384,3 @@ class Intent(Record):
     notional: float  # |quantity| x price x contract size
     measured: float  # written by the rule: what it measured
     limit: float  # written by the rule: what it allows
-
-
-# ── out ───────────────────────────────────────────────────────────────────────────────────────
-
-
-class Log(Record):
-    """How many rows each log holds since the shell last emptied them."""
-
-    signals: int
-    decisions: int
-    denials: int
-    orders: int
-    fills: int
-    postings: int
-    trades: int
-    rows: int  # of all logs together
-    rows_max: int  # `advance` returns before an event when more are in use
-
-
-class SignalRow(Record):
-    """A strategy changed what it wants."""
-
-    ts: int
-    seq: int
-    book: int
-    target: float
-    stop: float
-    take: float
-    price: float
-    tag: int
-
-
-class DecisionRow(Record):
-    """What risk said to the signal of the same book and seq."""
-
-    ts: int
-    seq: int
-    book: int
-    approved: int  # 1: `quantity` was ordered (0.0: there was nothing to do); 0: denied
-    quantity: float
-    denials: int  # rows of the denial log that belong to it
-
-
-class DenialRow(Record):
-    """One of the reasons of a denied decision."""
-
-    ts: int
-    seq: int
-    book: int
-    reason: int  # Reason
-    measured: float
-    limit: float
-
-
-class OrderRow(Record):
-    """A change of an order's status."""
-
-    ts: int
-    seq: int
-    book: int
-    id: int
-    status: int  # Status
-    quantity: float
-    price: float  # last price when placed, fill price afterwards
-    reason: int  # Reason
-
-
-class FillRow(Record):
-    """A fill, and the account right after it."""
-
-    ts: int  # open time of the bar, or time of the tick, that filled it
-    seq: int
-    book: int
-    order: int
-    quantity: float
-    price: float
-    fee: float
-    paid: float  # what the account's cash lost by it: the fee, and what was bought or lost
-    position: float  # of the book, afterwards
-    cash: float  # afterwards
-    reason: int  # Reason
-
-
-class PostingRow(Record):
-    """Money that moved without a fill."""
-
-    ts: int
-    seq: int
-    book: int
-    amount: float  # received by the account, negative where paid
-    reason: int  # Reason
-
-
-class TradeRow(Record):
-    """A closed round trip of one book."""
-
-    opened_at: int
-    closed_at: int
-    opened_seq: int
-    seq: int
-    book: int
-    quantity: float  # entered, negative for a short
-    entry: float  # average prices
-    exit: float
-    fees: float
-    funding: float  # received, negative where paid
-    profit: float  # net of fees and funding
-    equity: float  # of the account at the entry
-    reason: int  # Reason of the last exit

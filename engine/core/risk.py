@@ -4,7 +4,7 @@ from engine.core.block import Core, call
 from engine.core.log import log_decision, log_denial
 from engine.core.order import cancel, held_after, place
 from engine.core.records import OPENINGS_PER_BOOK, Failure, Reason
-from engine.core.sizing import sized
+from engine.core.sizing import sized, unsized
 
 
 def decide(core: Core, k: int) -> None:
@@ -15,6 +15,10 @@ def decide(core: Core, k: int) -> None:
     book, symbol = core.books[k], core.symbols[core.books[k].symbol]
     if core.account.by_limit != 0:
         cancel(core, k, False, Reason.SIGNAL)  # what still rests was another wish
+    if is_ignored(core, k):
+        log_denial(core, k, Reason.OPPOSITE_SIGNAL, book.wish.target, 0.0)
+        log_decision(core, k, 0, 0.0, 1)
+        return
     held = held_after(core, k)
     target = book.wish.target
     denials = 0
@@ -23,7 +27,13 @@ def decide(core: Core, k: int) -> None:
         log_denial(core, k, Reason.SHORT_ON_SPOT, target, 0.0)
         denials += 1
     elif target != 0.0 and symbol.price > 0.0:
-        wanted = sized(core, k)
+        why = unsized(core, k)
+        if why == Reason.NONE:
+            wanted = sized(core, k)
+        else:
+            log_denial(core, k, why, 0.0, 0.0)
+            denials += 1
+            wanted = held if held * target > 0.0 else 0.0
     closing = opening = 0.0
     if held == 0.0 or (held * wanted > 0.0 and abs(wanted) > abs(held)):
         opening = wanted - held
@@ -41,6 +51,13 @@ def decide(core: Core, k: int) -> None:
         place(core, k, closing, 1, Reason.SIGNAL)
     if opening != 0.0:
         place(core, k, opening, 0, Reason.SIGNAL)
+
+
+def is_ignored(core: Core, k: int) -> bool:
+    """Return whether book `k` keeps its position against the signal: to leave it, or to turn."""
+    book = core.books[k]
+    against = book.position * book.wish.target <= 0.0
+    return book.ignores_opposite != 0 and book.position != 0.0 and against
 
 
 def _deny(core: Core, k: int, quantity: float, held: float) -> int:
@@ -67,6 +84,7 @@ def _deny(core: Core, k: int, quantity: float, held: float) -> int:
     if book.orders >= OPENINGS_PER_BOOK:
         log_denial(core, k, Reason.TOO_MANY_ORDERS, book.orders, OPENINGS_PER_BOOK)
         denials += 1
+    denials += _deny_prices(core, k)
     against = _against(core, k, quantity)
     if against != 0.0 and core.account.opposite_books == 0:
         log_denial(core, k, Reason.OPPOSITE_BOOK, against, 0.0)
@@ -89,6 +107,20 @@ def _deny(core: Core, k: int, quantity: float, held: float) -> int:
         if answer != 0:
             log_denial(core, k, Reason.RULE + r, intent.measured, intent.limit)
             denials += 1
+    return denials
+
+
+def _deny_prices(core: Core, k: int) -> int:
+    """Log which of the strategy's own prices an opening of book `k` would find reached already."""
+    wish, price = core.books[k].wish, core.symbols[core.books[k].symbol].price
+    side = 1.0 if wish.target > 0.0 else -1.0
+    denials = 0
+    if wish.stop > 0.0 and side * price <= side * wish.stop:
+        log_denial(core, k, Reason.STOP_WRONG_SIDE, wish.stop, price)
+        denials += 1
+    if wish.take > 0.0 and side * price >= side * wish.take:
+        log_denial(core, k, Reason.TAKE_WRONG_SIDE, wish.take, price)
+        denials += 1
     return denials
 
 

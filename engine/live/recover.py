@@ -32,6 +32,7 @@ from engine.live.snapshot import (
     carry_over,
     copy_fresh,
     protect_again,
+    restore_best,
     restore_ledger,
 )
 from engine.store import journal, queries
@@ -225,10 +226,12 @@ def _adapt(
     former = Former(snapshot["block"], snapshot["sections"])
     block = found.machine.block
     fresh = carry_over(former, plan, block)
+    since: list[Rows] = []
     for events in _journaled(root, progress["run"], found.seq):
         committed = events[events["seq"] <= progress["seq"]]
         found.place.move(committed)
-        _pass(found.machine, _as_history(committed, former.sections, plan))
+        since.append(_as_history(committed, former.sections, plan))
+        _pass(found.machine, since[-1])
         found.seq = min(int(events["seq"][-1]), progress["seq"])
     if fresh and found.place.ts is not None:
         warm = live_machine(plan)
@@ -238,6 +241,7 @@ def _adapt(
         found.notes.append(f"{_names(plan, fresh)}: began anew, warmed up on {feed.history}.")
     held = {(p["instance"], p["symbol"]): p["words"] for p in queries.positions(connection)}
     restore_ledger(former, progress["account"], held, plan, block)
+    restore_best(former, since, plan, block)
     protect_again(found.machine, fresh)
     latches = queries.latches(connection).values()
     for k, book in enumerate(table_of(block, "books")):

@@ -13,19 +13,24 @@ from typing import Any
 
 import numpy as np
 
-from engine.core.assemble import Layout, Place, assemble
+from engine.core.assemble import Layout, Place, assemble, volatilities
 from engine.core.block import LOGS, PLACES, TABLES, Core, Words, table_of
 from engine.core.compile.declare import Part
 from engine.core.machine import Machine, Rows
 from engine.core.protect import protect
-from engine.core.records import ORDERS_PER_BOOK
+from engine.core.records import ORDERS_PER_BOOK, Kind
 from engine.errors import ConfigError
 
 _KNOWN = ("wish", "out")  # of a book: what its strategy has asked for
-_MARKET = {"series": ("closes", "count", "bar"), "symbols": ("price", "price_ts")}
+_MARKET = {
+    "series": ("closes", "count", "bar"),
+    "symbols": ("price", "price_ts"),
+    "volatilities": ("count", "close", "variance"),
+}
 _HELD = (
     *("position", "entry", "stop", "take", "orders"),
     *("opened_at", "opened_seq", "bought", "spent", "sold", "earned", "paid", "opened_equity"),
+    *("best", "rung", "wins", "losses", "won", "lost"),
 )
 _OWNED = ("ts", "seq", "cash", "fees", "orders", "killed")  # of the account
 
@@ -39,6 +44,9 @@ def sections(plan: Layout) -> dict[str, Any]:
         "instances": [instance.name for instance in plan.portfolio.instances],
         "books": [_book_key(plan, place) for place in plan.books],
         "series": [[plan.portfolio.symbols[line.symbol], line.span] for line in plan.series()],
+        "volatilities": [
+            [plan.portfolio.symbols[symbol], *measured] for symbol, *measured in volatilities(plan)
+        ],
         "rules": [[name, *_part_key(rule)] for name, rule in plan.portfolio.rules],
         "words": [part.StateRecord.words for part in plan.parts],
         "tables": {
@@ -100,7 +108,7 @@ def carry_over(former: Former, plan: Layout, block: Words) -> list[int]:
     now = sections(plan)
     fresh = _carry_books(former, plan, block, now["books"])
     for table, names in _MARKET.items():
-        before = former.sections[table]
+        before = former.sections.get(table, [])
         for i, key in enumerate(now[table]):
             if key in before:
                 _copy(former.table(table)[before.index(key)], _row(block, table, i), names)
@@ -144,7 +152,7 @@ def copy_fresh(
     now = sections(plan)
     for table, names in _MARKET.items():
         for i, key in enumerate(now[table]):
-            if key not in former.sections[table]:
+            if key not in former.sections.get(table, []):
                 _copy(_row(warm, table, i), _row(block, table, i), names)
 
 
@@ -203,6 +211,32 @@ def restore_ledger(
     if problems:
         raise ConfigError(*problems)
     value_books(block)
+
+
+def restore_best(former: Former, since: Iterable[Rows], plan: Layout, block: Words) -> None:
+    """Put the best price of each position that is held into a block: stops follow it.
+
+    The store has it as of the position's last order, the snapshot as of its own last event; `since`
+    are the events that came after that.
+    """
+    before = {
+        tuple(key[:2]): book
+        for key, book in zip(former.sections["books"], former.table("books"), strict=True)
+    }
+    for k, place in enumerate(plan.books):
+        instance, symbol = plan.book(k)
+        book, old = _row(block, "books", k), before.get((instance.name, symbol))
+        if book["position"] == 0.0 or book["best"] == 0.0:
+            continue
+        side = 1.0 if book["position"] > 0.0 else -1.0
+        prices = [float(book["best"])]
+        if old is not None and old["opened_seq"] == book["opened_seq"] and old["best"] > 0.0:
+            prices.append(float(old["best"]))
+        for events in since:
+            seen = (events["symbol"] == place.symbol) & (events["seq"] >= book["opened_seq"])
+            seen &= events["kind"] <= Kind.TICK
+            prices += events["bar"]["high" if side > 0.0 else "low"][seen].tolist()
+        book["best"] = max(prices, key=lambda price: side * price)
 
 
 def value_books(block: Words) -> None:

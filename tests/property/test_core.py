@@ -34,6 +34,10 @@ from tests.market import (
     target,
 )
 
+LEAVES = (
+    *(Reason.STOP_LOSS, Reason.TAKE_PROFIT, Reason.TRAILING, Reason.BREAK_EVEN),
+    *(Reason.ROI, Reason.TIME_STOP, Reason.LIQUIDATION),
+)
 ENDS = (Status.FILLED, Status.REFUSED, Status.CANCELED)
 
 
@@ -155,7 +159,7 @@ def test_orders_are_matched_by_the_first_event_after_the_latency(
     ends = ended(orders)
     rejected = set(orders["book"][orders["reason"] == Reason.REJECTED].tolist())
     for row in orders[orders["status"] == Status.PLACED]:
-        if row["reason"] in (Reason.STOP_LOSS, Reason.TAKE_PROFIT, Reason.LIQUIDATION):
+        if row["reason"] in LEAVES:
             assert ends[int(row["id"])]["seq"] == row["seq"]
             continue
         is_price = (events["kind"] <= Kind.TICK) & (events["history"] == 0)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from engine.__main__ import VERBS, Verb, main
+from engine.sections import Exits
 from engine.verbs import Arguments
 
 ROOT = Path(__file__).parents[2]
@@ -146,7 +147,7 @@ def test_show_has_every_value_once(project: Path, capsys: Captured) -> None:
 
 def test_show_narrows_by_whole_keys(project: Path, capsys: Captured) -> None:
     assert main(["show", "--json", "strategy.ema_cross.exits"]) == 0
-    keys = [f"strategy.ema_cross.exits.{name}" for name in ("stop_loss", "take_profit")]
+    keys = [f"strategy.ema_cross.exits.{name}" for name in Exits.model_fields]
     assert list(json.loads(capsys.readouterr().out)) == keys
     assert main(["show", "strategy.ema"]) == 2
 

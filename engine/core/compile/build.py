@@ -28,7 +28,7 @@ from engine.errors import ConfigError
 
 _OPTIONS = {"nogil": True, "error_model": "python"}
 _INNER = _OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
-_ON_EVERY_EVENT = ("on_prices", "leave", "mark", "extend", "show", "step")
+_ON_EVERY_EVENT = ("on_prices", "concerns", "mark", "extend", "show", "step")
 _BY_POINTER: dict[Any, Any] = {call: call_address, bar_at: bar_address}
 _LAYOUT = repr([(name, record.dtype.descr) for name, (record, _) in TABLES.items()])
 _EXTENSION = Path(table.__file__).read_text()

@@ -186,6 +186,27 @@ def test_an_edited_exit_protects_what_is_held_at_once(
         assert all(book["stop"] == book["entry"] * (1.0 - ratio) for book in held)
 
 
+@pytest.mark.parametrize("place", ["stopped", "killed"])
+def test_a_stop_that_trails_stays_where_it_was(place: str, tmp_path: Path) -> None:
+    trails = [f"strategy.{name}.exits.trailing={{distance: 0.5}}" for name in BEFORE]
+    folder = tmp_path / "var"
+    if place == "stopped":
+        trade(folder, STOP, *trails)
+    else:
+        kill(folder, "journal.append.after:9", STOP, *trails, *SMALL)
+    same, edited = (copied(folder, tmp_path / name) for name in ("same", "edited"))
+    trade(same, STOP, *trails, *SMALL)
+    trade(edited, STOP, *trails, *SMALL, "costs.taker=0.002")
+    count = 0
+    for name in BEFORE:
+        before, after = (books(holds(folder), name) for folder in (same, edited))
+        for symbol, book in after.items():
+            assert book["best"] == before[symbol]["best"]
+            assert book["stop"] == before[symbol]["stop"] == book["best"] * 0.5
+            count += book["best"] > book["entry"]
+    assert count
+
+
 # ── and then ──────────────────────────────────────────────────────────────────────────────────
 
 

@@ -82,7 +82,8 @@ def plain(closes: Any, volumes: Any) -> dict[str, float]:
     values, weights = exact(closes), exact(volumes)
     typical = exact((closes + closes + closes) / 3.0)
     n, mean, level = len(values), sum(values) / len(values), sum(typical) / len(typical)
-    deviation = sum(abs(price - level) for price in typical) / n
+    away: list[Fraction] = [abs(price - level) for price in typical]
+    deviation = sum(away, Fraction(0)) / n
     weighted = sum((i + 1) * value for i, value in enumerate(values))
     paid = sum(price * volume for price, volume in zip(typical, weights, strict=True))
     return {

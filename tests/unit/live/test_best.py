@@ -1,0 +1,37 @@
+"""The best price of a position is put together anew from three places after an edit."""
+
+import pytest
+
+from engine.core.assemble import assemble, layout
+from engine.core.block import table_of
+from engine.core.machine import Compiled
+from engine.core.portfolio import Instrument
+from engine.live.snapshot import Former, restore_best, sections
+from tests.market import MINUTE, bar_events, follower, go_on, numbered, portfolio, target
+
+ROWS = [[100, 101, 99, 100], [100, 104, 98, 100], [100, 103, 97, 100], [100, 110, 90, 100]]
+
+
+@pytest.mark.parametrize(
+    ("wish", "cut", "best"),
+    [
+        (1.0, 3, 104.0),  # the snapshot, after the second bar, has the best
+        (1.0, 4, 110.0),  # a later bar has it
+        (-1.0, 3, 97.0),
+        (-1.0, 4, 90.0),
+    ],
+)
+def test_the_best_of_store_snapshot_and_journal(wish: float, cut: int, best: float) -> None:
+    perpetual = (Instrument("X/USD", leverage=1.0, maintenance=0.005),)
+    plan = layout(portfolio(follower(trailing_distance=0.5), instruments=perpetual))
+    events = numbered(bar_events(ROWS), target(MINUTE, wish))
+    made = Compiled(plan)
+    go_on(made, events[:3])  # the first bar, the wish, and the bar that fills it
+    former = Former(made.block.copy(), sections(plan))
+    block, _ = assemble(plan)
+    row = table_of(block, "books")[0]
+    for name in ("position", "opened_seq"):
+        row[name] = table_of(made.block, "books")[0][name]
+    row["best"] = 100.0  # what the store has: the price of the fill
+    restore_best(former, [events[3 : cut + 1]], plan, block)
+    assert row["best"] == best
