@@ -1,6 +1,6 @@
 """Lays a portfolio out as a block: which rows there are, and what stands in them at the start."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,7 +109,7 @@ def assemble(plan: Layout) -> tuple[Words, Words]:
     _account(block, portfolio)
     _symbols(block, plan, series)
     for f, line in enumerate(series):
-        _series(block, plan, f, line)
+        _series(block, plan, f, line, [watched for watched, _, _ in watches])
     _exits(block, plan)
     for k, place in enumerate(plan.books):
         _book(block, k, place, plan, next(places))
@@ -169,23 +169,23 @@ def _symbols(block: Words, plan: Layout, series: list[Line]) -> None:
             row[name] = getattr(instrument, name)
 
 
-def _series(block: Words, plan: Layout, f: int, line: Line) -> None:
+def _series(block: Words, plan: Layout, f: int, line: Line, watched: Sequence[Line]) -> None:
     row = table_of(block, "series")[f : f + 1]
     row["symbol"] = line.symbol
     row["span"] = line.span
     if line.calls:
-        place = (line.symbol, line.span)
-        books = [k for k, p in enumerate(plan.books) if (p.symbol, p.span) == place]
+        own = (line.symbol, line.span)
+        books = [k for k, place in enumerate(plan.books) if (place.symbol, place.span) == own]
         calls = [plan.books[k].on for k in books]
         row["book_first"] = books[0]
         row["book_end"] = books[0] + calls.count("bar")
         row["tick_end"] = row["book_end"] + calls.count("tick")
-        measured = [v for v, one in enumerate(volatilities(plan)) if one[:2] == place]
+        measured = [v for v, one in enumerate(volatilities(plan)) if one[:2] == own]
         if measured:
             row["volatility_first"], row["volatility_end"] = measured[0], measured[-1] + 1
     else:
-        watches = [w for w, (watched, _, _) in enumerate(plan.watches()) if watched == line]
-        row["watch_first"], row["watch_end"] = watches[0], watches[-1] + 1
+        row["watch_first"] = watched.index(line)
+        row["watch_end"] = row["watch_first"] + watched.count(line)
 
 
 def volatilities(plan: Layout) -> list[tuple[int, int, int]]:

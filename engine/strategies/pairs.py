@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from engine.core.compile.declare import Strategy, window
-from engine.core.indicators import Sma, Std, sma, std
+from engine.core.indicators import Std, std
 from engine.core.records import Bar, Out, watch
 
 CHEAP, DEAR, REVERTED = 1, 2, 3
@@ -21,7 +21,7 @@ class Pairs(Strategy):
     """
 
     other: str  # symbol
-    length: Annotated[int, Field(ge=3, le=512)] = 100  # ratios
+    length: Annotated[int, Field(ge=3, le=500)] = 100  # ratios
     enter: Annotated[float, Field(gt=0)] = 2.0  # standard deviations from the average
     leave: float = 0.0
     shorts: bool = False
@@ -32,19 +32,17 @@ class Pairs(Strategy):
     class State:
         other: Bar = watch(symbol="other")
         seen: int = -1  # when the other's last used bar opened
-        average: Sma = window("length")
-        deviation: Std = window("length")
+        ratios: Std = window("length")
 
     def step(p, s: State, bar: Bar, out: Out) -> None:
         if s.other.close <= 0.0 or s.other.ts == s.seen:
             return
         s.seen = s.other.ts
         ratio = bar.close / s.other.close
-        average = sma(s.average, ratio, p.length)
-        deviation = std(s.deviation, ratio, p.length, True)
-        if not s.deviation.ready or deviation <= 0.0:
+        deviation = std(s.ratios, ratio, p.length, True)
+        if not s.ratios.ready or deviation <= 0.0:
             return
-        score = (ratio - average) / deviation
+        score = (ratio - s.ratios.moments.mean) / deviation
         if score <= -p.enter:
             out.target = 1.0
             out.tag = CHEAP

@@ -32,6 +32,7 @@ PARTS = [file for file in FILES if file.parent.name in ("strategy", "risk")]
 NEEDED = {  # by an option, beside its choice
     "feed=journal": ["feed.run=any"],
     "sizing=risk": ["strategy.ema_cross.exits.stop_loss=0.01"],
+    "strategy=[pairs]": ["universe.symbols=[ETH/USDT,BTC/USDT]"],
 }
 QUOTED = ("cash", "notional_min", "notional_max", "start", "end")  # money and times
 
@@ -116,7 +117,7 @@ def test_every_option_composes_validates_and_builds(file: Path) -> None:
 
 @pytest.mark.parametrize("file", PARTS, ids=lambda file: file.stem)
 def test_shipped_values_are_those_of_the_class(file: Path) -> None:
-    made = settings(option(file))
+    made = settings(option(file), *NEEDED.get(option(file), ()))
     part: Part = (
         made.risk[file.stem] if file.parent.name == "risk" else made.strategy[file.stem].strategy
     )
@@ -131,7 +132,8 @@ def test_all_strategies_and_rules_trade_together() -> None:
         group: ",".join(f.stem for f in PARTS if f.parent.name == group)
         for group in ("strategy", "risk")
     }
-    built = portfolio(*(f"{group}=[{names[group]}]" for group in names))
+    needed = NEEDED["strategy=[pairs]"]
+    built = portfolio(*(f"{group}=[{names[group]}]" for group in names), *needed)
     assert len(built.instances) + len(built.rules) == len(PARTS)
 
 

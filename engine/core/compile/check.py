@@ -12,7 +12,7 @@ import linecache
 import re
 import textwrap
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from engine.core.compile.cache import globals_of
@@ -170,7 +170,7 @@ class _Reader(_Arithmetic):
     def names(self, node: ast.AST) -> Iterator[str]:
         """Yield what a node names that does not exist or may not be written."""
         if isinstance(node, ast.Attribute):
-            yield from self.field(node)
+            yield from self.field(node, ast.unparse(node.value), node.attr)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             name = node.func.id
             if not hasattr(builtins, name) and not self.defines(name):
@@ -211,26 +211,19 @@ class _Reader(_Arithmetic):
         record = self.record(node.value)
         if record is None:
             return
-        owner, name, known = ast.unparse(node.value), node.attr, names(record)
+        known = names(record)
         if name not in known:
             near = did_you_mean(name, known).replace("mean ", f"mean {owner}.")
             fields = ", ".join(known) or "none"
             yield f"{owner}.{name} does not exist{near or '.'} There are: {fields}."
-        elif isinstance(node.ctx, ast.Store) and name not in self.writable(owner, known):
-            yield f"writes {owner}.{name}, which is read-only. Keep your own values in s."
-
-    def writable(self, owner: str, known: tuple[str, ...]) -> Sequence[str]:
-        """Return the fields of `p`, `s`, `s.atr` … that a function may write."""
-        argument, *inner = owner.split(".")
-        role = self.roles[argument]
-        if role in ("p", "bar", "view"):
-            return ()
-        if role == "s":
-            watches = self.part.watches
-            if inner:
-                return () if inner[0] in watches else known
-            return [name for name in known if name not in watches]
-        return _WRITABLE.get(role, known)
+        elif isinstance(node.ctx, ast.Store):
+            first, *inner = [*owner.split("."), name]
+            role = self.roles[first]
+            is_shared = role in ("p", "bar", "view") or (
+                role == "s" and inner[0] in self.part.watches
+            )
+            if is_shared or name not in _WRITABLE.get(role, known):
+                yield f"writes {owner}.{name}, which is read-only. Keep your own values in s."
 
 
 def check_types(part: type[Part], user: Any, signature: Any) -> None:

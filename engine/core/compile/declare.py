@@ -75,9 +75,6 @@ class Watch:
         self.timeframe = timeframe
 
 
-_DECLARED = (Array, Window, Watch)  # defaults that say what a field is, not how it starts
-
-
 class _Layout(StructureType):
     """Lays out a record when its class is made."""
 
@@ -140,29 +137,20 @@ def _fields(declared: type, owner: str) -> Iterator[tuple[str, Any]]:
     wrong = []
     for name, field in _declared(declared).items():
         place = f"{where(declared)}: {owner}.{name}"
-        default = declared.__dict__.get(name)
         if isinstance(field, Array):
             yield name, field.word * field.length
-        elif isinstance(default, Watch) and field is not default.record:
-            wrong.append(
-                f"{place}: must be declared as {_shown(default.record)} to be watched, was"
-                f" {_shown(field)}. Correct it."
-            )
         elif isinstance(field, type) and issubclass(field, Record):
             yield name, field
         elif field in _WORDS:
             yield name, _WORDS[field]
         else:
+            shown = getattr(field, "__name__", field)
             wrong.append(
-                f"{place}: must be float, int, bool, floats(n) or ints(n), was {_shown(field)}."
+                f"{place}: must be float, int, bool, floats(n) or ints(n), was {shown}."
                 " Keep other values outside the state."
             )
     if wrong:
         raise ConfigError(*wrong)
-
-
-def _shown(annotation: Any) -> Any:
-    return getattr(annotation, "__name__", annotation)
 
 
 def hints(declared: type) -> dict[str, Any]:
@@ -200,8 +188,8 @@ class Part:
     Params: ClassVar[type[Record]]
     StateRecord: ClassVar[type[Record]]
     state_defaults: ClassVar[Mapping[str, Any]]
-    longest: ClassVar[Mapping[str, int]]  # of each parameter that a window is made for
     watches: ClassVar[Mapping[str, Watch]]  # field of the state → what the core keeps there
+    longest: ClassVar[Mapping[str, int]]  # of each parameter that a window is made for
     compiled: ClassVar[bool] = True
     raised: Exception | None = None  # by an ordinary Python function, kept for the sentence
 
@@ -213,13 +201,13 @@ class Part:
         state = getattr(cls, "State", None)
         declared = hints(state) if state else {}
         defaults = {n: state.__dict__[n] for n in declared if n in state.__dict__} if state else {}
+        cls.watches = _watches(cls, declared, defaults)
         cls.longest = _longest(cls, defaults)
         declared = _rooms(cls, declared, defaults)
         cls.StateRecord = _record(cls, "State", declared, defaults)
-        cls.watches = {n: d for n, d in defaults.items() if isinstance(d, Watch)}
-        cls.state_defaults = {n: d for n, d in defaults.items() if not isinstance(d, _DECLARED)}
-        if wrong := [*_unwatchable(cls)]:
-            raise ConfigError(*wrong)
+        cls.state_defaults = {
+            n: d for n, d in defaults.items() if not isinstance(d, Array | Window | Watch)
+        }
 
     def __init__(self, **parameters: Any) -> None:
         known = self.parameters()
@@ -275,11 +263,47 @@ def names(record: type[Record]) -> tuple[str, ...]:
 def _record(
     owner: type, suffix: str, fields: Mapping[str, Any], defaults: Mapping[str, Any]
 ) -> type[Record]:
-    declared = {n: d for n, d in defaults.items() if isinstance(d, _DECLARED)}
-    body: dict[str, Any] = {"__annotations__": dict(fields) or {"unused": int}, **declared}
+    arrays = {n: d for n, d in defaults.items() if isinstance(d, Array)}
+    body: dict[str, Any] = {"__annotations__": dict(fields) or {"unused": int}, **arrays}
     body["__module__"] = owner.__module__
     body["__qualname__"] = f"{owner.__qualname__}.{suffix}"
     return type(f"{owner.__name__}{suffix}", (Record,), body)
+
+
+def _watches(
+    part: type[Part], fields: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> dict[str, Watch]:
+    """Return field → watch of a state; raise ConfigError where there is nothing to watch."""
+    found = {name: given for name, given in defaults.items() if isinstance(given, Watch)}
+    wrong = []
+    for name, watch in found.items():
+        field = f"{where(part)}: {part.__qualname__}.State.{name}"
+        if part.entry != "step":
+            wrong.append(f"{field}: must be watched by a strategy, was by a rule. Remove it.")
+        elif fields[name] is not watch.record:
+            shown = getattr(fields[name], "__name__", fields[name])
+            record = watch.record.__name__
+            wrong.append(f"{field}: must be {record} to be watched, was {shown}. Correct it.")
+        elif not watch.symbol and not watch.timeframe:
+            wrong.append(
+                f"{field}: must watch a symbol or a timeframe, was watch(). Name the parameter that"
+                ' holds it, such as watch(symbol="other").'
+            )
+        else:
+            wrong += [f"{field}: {sentence}" for sentence in _unnamed(part, watch)]
+    if wrong:
+        raise ConfigError(*wrong)
+    return found
+
+
+def _unnamed(part: type[Part], watch: Watch) -> Iterator[str]:
+    """Yield a sentence for each name of a watch that is no text parameter."""
+    texts = [name for name, annotation in part.parameters().items() if annotation is str]
+    for kind, name in (("symbol", watch.symbol), ("timeframe", watch.timeframe)):
+        if name and name not in texts:
+            near = did_you_mean(name, texts) or "."
+            must = f"must name a text parameter of the class as its {kind}"
+            yield f"{must}, was {name!r}{near} Declare one, with its name here."
 
 
 def _longest(part: type[Part], defaults: Mapping[str, Any]) -> dict[str, int]:
@@ -338,29 +362,6 @@ def _rooms(
     return made
 
 
-def _unwatchable(part: type[Part]) -> Iterator[str]:
-    """Yield a sentence for each watch that names no text parameter of its class."""
-    known = part.parameters()
-    texts = [name for name, annotation in known.items() if annotation is str]
-    for field, watch in part.watches.items():
-        place = f"{where(part)}: {part.__name__}.State.{field}"
-        named = {"symbol": watch.symbol, "timeframe": watch.timeframe}
-        if part.entry != "step":
-            yield f"{place}: must be watched by a strategy, was by a rule. Remove it."
-        elif not any(named.values()):
-            yield (
-                f"{place}: must watch a symbol or a timeframe, was watch(). Name the parameter that"
-                ' holds it, such as watch(symbol="other").'
-            )
-        for kind, name in named.items():
-            if name and name not in texts:
-                near = did_you_mean(name, texts) or "."
-                yield (
-                    f"{place}: must name a text parameter of the class as its {kind}, was"
-                    f" {name!r}{near} Declare one, with its name here."
-                )
-
-
 def _words(record: type[Record], values: Mapping[str, Any]) -> np.ndarray[Any, np.dtype[np.int64]]:
     row = record()
     for name, value in values.items():
@@ -374,7 +375,8 @@ class Strategy(Part):
     `step` is called on each closed bar of the instance's timeframe (`on = "tick"`: on each tick,
     with the forming bar). It reads `p` (parameters), `s` (state, kept between calls) and `bar`, and
     writes `out`: `target` (exposure in [-1, 1]), `stop` and `take` (prices, 0.0 for none) and `tag`
-    (why; texts in `tags`). `out` holds the present wishes: not writing means no change.
+    (why; texts in `tags`). `out` holds the present wishes: not writing means no change. A field of
+    the state that is declared with `records.watch` holds the last closed bar of another series.
 
     `kind` is what it lives on, a "trend" or a "range": the share of its trades that must win.
     """
