@@ -31,6 +31,7 @@ VERBS = {
     "parity": Verb("engine.verbs.parity", "RUN", "replay a run, compare it with the store"),
     "db": Verb("engine.verbs.db", "check | upgrade | path", "look after the stores"),
     "backtest": Verb("engine.verbs.backtest", "", "trade recorded prices, write the results"),
+    "gate": Verb("engine.verbs.gate", "", "run a backtest, say whether it reaches the targets"),
     "check": Verb("engine.verbs.check", "", "find all that is wrong before anything runs"),
     "show": Verb("engine.verbs.show", "[PREFIX]", "print each value and where it comes from"),
     "data": Verb("engine.verbs.data", "check FILE… | generate DIR SYMBOL…", "inspect or make data"),
@@ -56,7 +57,7 @@ overrides:
   ~strategy.ema_cross.slow        remove a key      'universe.symbols=[BTC/USDT\\:USDT]'
 """
 EXIT_CODES = (
-    "exit codes: 0 fine, 1 failed, 2 configuration, 3 data or check, 70 broken, 130 stopped"
+    "exit codes: 0 fine, 1 failed, 2 configuration, 3 data, check or gate, 70 broken, 130 stopped"
 )
 
 

@@ -341,6 +341,18 @@ class Report(Section):
 
     directory: str
     html: bool
+    scenarios: bool  # play every backtest again under better and worse conditions
+
+
+class Gate(Section):
+    """What a run must reach (research/gate.py); null: not asked."""
+
+    sharpe_min: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
+    max_drawdown_max: Annotated[float, Field(gt=0, le=1)] | None
+    trend_win_rate_min: Annotated[float, Field(gt=0, le=1)] | None
+    range_win_rate_min: Annotated[float, Field(gt=0, le=1)] | None
+    profit_factor_min: Positive | None
+    trades_min: Annotated[int, Field(gt=0)] | None
 
 
 class Common(Section):
@@ -375,4 +387,5 @@ class Sections(Section):
     telemetry: Telemetry
     web: Web
     report: Report
+    gate: Gate
     plugins: Annotated[tuple[Package, ...], Field(strict=False)]

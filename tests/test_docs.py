@@ -22,7 +22,7 @@ from engine.core.records import Reason, Status
 from engine.feeds.generated import generate
 from engine.live.outputs import COMMANDS
 from engine.research.result import Result
-from engine.sections import Common, Instrument
+from engine.sections import Common, Gate, Instrument
 from engine.store.tables import ACTIONS, tables
 from tests.test_tidy import tracked
 from web.pages import PAGES as PAGES_OF_PANEL
@@ -176,6 +176,7 @@ def _indicators() -> set[str]:
         ("configuration.md", "Groups", _groups),
         ("configuration.md", "Several instances", lambda: Common.model_fields),
         ("configuration.md", "Settings", lambda: {*_settings(), *Instrument.model_fields}),
+        ("gate.md", "Targets", lambda: {f"gate.{key}" for key in Gate.model_fields}),
         ("strategies.md", "Shipped strategies", lambda: _options("strategy")),
         ("strategies.md", "Indicators", _indicators),
         ("rules.md", "Shipped rules", lambda: _options("risk")),

@@ -8,15 +8,17 @@ from typing import Any
 import numpy as np
 
 from engine import clock
-from engine.core.assemble import Layout, layout
+from engine.core.assemble import Layout, assemble, layout
 from engine.core.block import joined, table_of
 from engine.core.identity import LENGTH, identity
 from engine.core.machine import Compiled, Machine, Rows, drain
+from engine.core.portfolio import Portfolio, parse_timeframe
 from engine.errors import ChanQuantError, ConfigError, DataError, InvariantBroken
 from engine.feeds import funding, tape
 from engine.feeds.targets import targets
+from engine.research import scenarios
 from engine.research.failure import explain
-from engine.research.result import Replay, Result, gather
+from engine.research.result import Replay, Result, figures, gather
 from engine.settings import Settings, build
 from engine.strategies.external import External
 
@@ -37,6 +39,7 @@ def backtest(
 
     `bars` are tables with columns ts (ms, open time), open, high, low, close, volume. `watch`
     opens a display for so many events, which is told of each stretch done (`table.progress`).
+    Where `report.scenarios` says so, the events are played again under better and worse conditions.
     Raises DataError for bad data, ConfigError for bad classes, StrategyFailed where one fails.
     """
     started = clock.now_ms()
@@ -48,12 +51,19 @@ def backtest(
             bars, portfolio.symbols, portfolio.spans, settings.feed.timeframe
         )
     plan = layout(portfolio)
-    events = _with_targets(plan, _with_funding(settings, recording.events))
+    events = with_targets(plan, _with_funding(settings, recording.events))
+    span = parse_timeframe(settings.feed.timeframe)
+    others = scenarios.others(portfolio, span) if settings.report.scenarios else {}
     machine = begin(plan, recording)
     begun = clock.seconds()
-    with watch(len(events), "backtest") as notify:
+    with watch(len(events) * (1 + len(others)), "backtest") as notify:
         done = replay(machine, events, notify)
-    return gather(settings, recording, events, done, started, clock.seconds() - begun)
+        result = gather(settings, recording, events, done, started, clock.seconds() - begun)
+        found = {
+            name: figures(events, replay(begin_as(other, plan, recording), events, notify))
+            for name, other in others.items()
+        }
+    return scenarios.compared(result, found) if found else result
 
 
 def begin(plan: Layout, recording: tape.Recording) -> Machine:
@@ -71,6 +81,16 @@ def begin(plan: Layout, recording: tape.Recording) -> Machine:
             )
         machine.block[:] = np.frombuffer(recording.start[LENGTH:], np.int64)
         table_of(machine.block, "account")["isolate"] = 0
+    return machine
+
+
+def begin_as(other: Portfolio, plan: Layout, recording: tape.Recording) -> Machine:
+    """Return a machine that begins as `begin` has it, but with the costs of another portfolio."""
+    machine = Compiled(layout(other))
+    if recording.start is not None:
+        begun = begin(plan, recording).block
+        same = assemble(plan)[0] == machine.block  # all but the costs
+        machine.block[same] = begun[same]
     return machine
 
 
@@ -118,7 +138,7 @@ def _with_funding(settings: Settings, events: Rows) -> Rows:
     return tape.merge(events, np.sort(np.concatenate(found), order=["ts"])) if found else events
 
 
-def _with_targets(plan: Layout, events: Rows) -> Rows:
+def with_targets(plan: Layout, events: Rows) -> Rows:
     """Merge the rows of external strategies into the events."""
     found: list[Rows] = []
     problems: list[str] = []

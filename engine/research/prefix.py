@@ -1,68 +1,123 @@
-"""Catches a strategy that sees the future: what it wants on the first bars must not depend on later
-ones. Through `step` alone that cannot happen; through ordinary Python and files it can.
+"""Catches a strategy that sees the future: what it wants must depend on no later bar, on no bar of
+another symbol that is not closed, and on no run before.
+
+Through `step` alone none of this can happen; through ordinary Python it can.
 """
 
-import copy
-import math
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 
 from engine.clock import utc
-from engine.core.assemble import layout
-from engine.core.machine import Compiled, Rows
-from engine.core.portfolio import Instance, Instrument, Portfolio
-from engine.errors import CheckFailed
-from engine.feeds.generated import generate
-from engine.feeds.tape import interleave
-from engine.research.backtest import replay
+from engine.core.machine import Rows
+from engine.core.records import Kind
+from engine.errors import StrategyFailed
+from engine.research.sample import Sample, Wanted, wanted
 
-BARS = 3_000
-CUTS = (BARS // 3, BARS // 2, BARS - 1)
+CUTS = 4  # places where the events are cut off, of each strategy in ordinary Python
+
+_WISH = ["ts", "book", "target", "stop", "take", "tag"]
 
 
-def check(portfolio: Portfolio) -> None:
-    """Run each strategy on generated bars, whole and cut off; raise CheckFailed on a difference."""
-    problems = [p for instance in portfolio.instances for p in _differences(portfolio, instance)]
-    if problems:
-        raise CheckFailed(*problems)
+def differences(sample: Sample) -> Iterator[str]:
+    """Yield a sentence for each instance that breaks a promise, with the first moment it does."""
+    told: set[str] = set()
+    for found in (_unlike_again(sample), _unlike_cut(sample), _unlike_reordered(sample)):
+        for name, sentence in found:
+            if name not in told:
+                yield sentence
+            told.add(name)
 
 
-def _differences(portfolio: Portfolio, instance: Instance) -> Iterator[str]:
-    """Yield a sentence for the first bar whose signals change when later bars are taken away."""
-    alone = replace(instance, symbols=instance.symbols[:1])
-    span = math.gcd(*alone.spans)
-    recorded = [generate(grid.symbol, BARS, span, 1) for grid in _read(portfolio, alone)]
-    events = interleave(recorded, span, sorted(alone.spans))
-    known = np.unique(events["ts"])
-    whole = _signals(portfolio, alone, events)
-    for cut in CUTS:
-        last = int(np.searchsorted(events["ts"], known[cut - 1], side="right"))
-        part = _signals(portfolio, alone, events[:last])
-        before = whole[whole["seq"] < last]
-        if part.tobytes() != before.tobytes():
-            count = min(len(part), len(before))
-            same = part[:count] == before[:count]
-            first = count if same.all() else int(np.argmin(same))
-            row = (before if first < len(before) else part)[first]
+def _unlike_again(sample: Sample) -> Iterator[tuple[str, str]]:
+    for name, row in _changed(sample.wanted, wanted(sample.portfolio, sample.events)):
+        yield (
+            name,
+            f"{_wish(sample, name, row)} must be the same each time, was another when the same"
+            " events were played again. Keep what it remembers in self or State, not in its class"
+            " or module, and draw no random numbers.",
+        )
+
+
+def _unlike_cut(sample: Sample) -> Iterator[tuple[str, str]]:
+    for cut in sorted(_cuts(sample)):
+        last = utc(int(sample.events["ts"][cut - 1]))
+        before = {name: rows[rows["seq"] < cut] for name, rows in sample.wanted.items()}
+        try:
+            part = wanted(sample.portfolio, sample.events[:cut])
+        except StrategyFailed as error:
             yield (
-                f"{instance.name}: what it wants at {utc(int(row['ts']))} must not depend on later"
-                f" bars, but changes when those after bar {cut} are left out. Let step use only"
-                " the bar it is given and its own state."
+                "",
+                f"{error.problems[0]} On {sample.of} it fails only where what comes after {last} is"
+                " left out: let step use only the bar it is given and its own state.",
             )
             return
+        for name, row in _changed(before, part):
+            yield (
+                name,
+                f"{_wish(sample, name, row)} must not depend on later bars, but changes when those"
+                f" after {last} are left out. Let step use only the bar it is given and its own"
+                " state.",
+            )
 
 
-def _signals(portfolio: Portfolio, instance: Instance, events: Rows) -> Rows:
-    """Return what a fresh copy of one instance wants on some events, alone on its symbol."""
-    fresh = replace(instance, strategy=copy.deepcopy(instance.strategy))
-    grids = _read(portfolio, instance)
-    alone = replace(portfolio, instruments=grids, instances=(fresh,), rules=())
-    return replay(Compiled(layout(alone)), events.copy()).logs["signals"]
+def _cuts(sample: Sample) -> set[int]:
+    """Return where the events are cut off: behind one that a strategy wants something on.
+
+    Somebody who looks one bar ahead decides differently there. What is compiled has no way to.
+    """
+    found = {len(sample.events) // 2}
+    is_compiled = all(type(i.strategy).compiled for i in sample.portfolio.instances)
+    each = [rows["seq"] for rows in sample.wanted.values()]
+    for moments in [np.concatenate(each)] if is_compiled else each:
+        known = np.unique(moments)
+        if len(known):
+            spread = np.linspace(0, len(known) - 1, CUTS).astype(int)
+            found |= {int(seq) + 1 for seq in known[spread]}
+    return found - {0, len(sample.events)}
 
 
-def _read(portfolio: Portfolio, instance: Instance) -> tuple[Instrument, ...]:
-    """Return the instruments that an instance trades or watches, in the order of the universe."""
-    names = {*instance.symbols, *(watched.symbol for watched in instance.watched)}
-    return tuple(grid for grid in portfolio.instruments if grid.symbol in names)
+def _unlike_reordered(sample: Sample) -> Iterator[tuple[str, str]]:
+    """Let the symbols' bars of one moment come in the opposite order.
+
+    One that watches another symbol through the core is shown closed bars alone, in the order of
+    the universe: it may want something else.
+    """
+    if len(sample.portfolio.symbols) == 1:
+        return
+    watching = {i.name for i in sample.portfolio.instances if any(w.symbol for w in i.watched)}
+    events = sample.events
+    is_price = events["kind"] <= Kind.TICK
+    place = np.where(is_price, -events["symbol"], 1)  # timers and targets stay behind
+    turned = events[np.lexsort((place, events["ts"]))]
+    turned["seq"] = events["seq"]
+    for name, row in _changed(sample.wanted, wanted(sample.portfolio, turned)):
+        if name in watching:
+            continue
+        yield (
+            name,
+            f"{_wish(sample, name, row)} must follow from bars that were closed before, but depends"
+            " on which symbol's bar of that moment comes first. Let it look at no bar of another"
+            " symbol that is forming or closes at that moment.",
+        )
+
+
+def _changed(before: Wanted, after: Wanted) -> Iterator[tuple[str, np.void]]:
+    """Yield each instance that wants something else, and the first row in which it does."""
+    for name in before:
+        one, other = _in_order(before[name]), _in_order(after[name])
+        count = min(len(one), len(other))
+        same = one[_WISH][:count] == other[_WISH][:count]
+        first = count if same.all() else int(np.argmin(same))
+        rows = [rows[first] for rows in (one, other) if first < len(rows)]
+        if rows:
+            yield name, min(rows, key=lambda row: int(row["ts"]))
+
+
+def _in_order(rows: Rows) -> Rows:
+    return rows[np.lexsort((rows["book"], rows["ts"]))]
+
+
+def _wish(sample: Sample, name: str, row: np.void) -> str:
+    when = utc(int(row["ts"]))
+    return f"{name}: on {sample.of}, what it wants in {sample.symbol(row)} at {when}"

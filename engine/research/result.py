@@ -1,7 +1,7 @@
 """What a backtest answers: facts, statistics and tables, and the folder they are written to."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from engine.core.machine import Machine, Rows
 from engine.core.portfolio import Portfolio
 from engine.core.records import Kind, Reason, Status
 from engine.feeds.tape import Recording
-from engine.research import report, stats
+from engine.research import gate, report, stats
 from engine.research.columns import numbers, to_array, to_table
 from engine.settings import Settings
 from engine.version import code_version
@@ -27,12 +27,13 @@ class Result:
 
     facts    what `result.json` begins with: run_id, hashes, counts, final_equity, warnings …
     stats    statistic → value, None where it is not defined (`research.stats`)
-    kpi      target → value, limit, passed
+    kpi      target → value, limit, passed (`research.gate`)
     equity   ts (ms), equity, drawdown (fraction, 0 or less): one row per distinct time
     trades   one row per closed round trip, in the order of closing
     orders   one row per order, in the order of placing
     bars     symbol → rows of `Bar`, as they were read
     config   the configuration as YAML, secrets masked
+    scenarios  optimistic, base, pessimistic → what `figures` returns; empty where left out
     """
 
     facts: dict[str, Any]
@@ -43,10 +44,12 @@ class Result:
     orders: pa.Table
     bars: dict[str, Rows]
     config: str
+    scenarios: dict[str, dict[str, float | None]] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
         """Return the content of `result.json`."""
-        return self.facts | {"stats": self.stats, "kpi": self.kpi}
+        parts = {"stats": self.stats, "scenarios": self.scenarios, "kpi": self.kpi}
+        return self.facts | parts
 
     def save(self, folder: Path, html: bool = True) -> None:
         """Write the result's files to a new folder."""
@@ -82,10 +85,11 @@ def gather(
     facts = _facts(settings, recording, events, done, started) | {"seconds": seconds}
     trades = _trades(done)
     ts, equity = _curve(events, done)
+    figures = _stats(done, facts, trades, ts, equity)
     return Result(
         facts=facts,
-        stats=_stats(done, facts, trades, ts, equity),
-        kpi={},
+        stats=figures,
+        kpi=gate.judge(gate.targets(settings), figures, trades),
         equity=to_table(
             {
                 "ts": ts,
@@ -98,6 +102,21 @@ def gather(
         bars=recording.bars,
         config=settings.masked_yaml,
     )
+
+
+def figures(events: Rows, done: Replay) -> dict[str, float | None]:
+    """Return the final equity of a replay and every statistic, as `Result.stats` has them."""
+    facts = {"open_positions": _open_positions(done), "fees": _fees(done)}
+    found = _stats(done, facts, _trades(done), *_curve(events, done))
+    return {"final_equity": _final_equity(done)} | found
+
+
+def _final_equity(done: Replay) -> float:
+    return float(done.equity[-1]) if len(done.equity) else done.machine.plan.portfolio.cash
+
+
+def _fees(done: Replay) -> float:
+    return float(table_of(done.machine.block, "account")[0]["fees"])
 
 
 def _curve(events: Rows, done: Replay) -> tuple[Any, Any]:
@@ -126,14 +145,14 @@ def _stats(
         trades,
         notional=float(np.abs(fills["quantity"] * fills["price"] * sizes[fills["book"]]).sum()),
         fees=facts["fees"],
-        in_market_ms=stats.in_market(opened, closed),
+        opened_at=opened,
+        closed_at=closed,
     )
 
 
 def _facts(
     settings: Settings, recording: Recording, events: Rows, done: Replay, started: int
 ) -> dict[str, Any]:
-    account = table_of(done.machine.block, "account")[0]
     plan = done.machine.plan
     portfolio = plan.portfolio
     stamp = clock.utc(started).translate(str.maketrans("", "", "-:.Z")).replace("T", "-")
@@ -150,8 +169,8 @@ def _facts(
         "fill_on": portfolio.fill_on.name.lower(),
         "currency": settings.account.currency,
         "trades": len(done.logs["trades"]),
-        "final_equity": float(done.equity[-1]) if len(done.equity) else portfolio.cash,
-        "fees": float(account["fees"]),
+        "final_equity": _final_equity(done),
+        "fees": _fees(done),
         "signals": len(done.logs["signals"]),
         "denied": int((done.logs["decisions"]["approved"] == 0).sum()),
         "refused": int((done.logs["orders"]["status"] == Status.REFUSED).sum()),

@@ -17,6 +17,7 @@ from engine import clock
 from engine.research.columns import to_array
 from engine.research.figures import Unit, listed, moments, shown
 from engine.research.formulas import STATS
+from engine.research.scenario_table import side_by_side
 from engine.research.stats import by_book
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def render(result: "Result", folder: Path | None = None) -> RenderableType:
     parts = [_title(result), _figures(result)]
     if result.trades.num_rows:
         parts.append(_books(result))
+    parts += side_by_side(result.scenarios, result.facts["currency"])
     parts.append(_remarks(result, folder))
     return Group(*(Padding(part, (0, 0, 1, 0)) for part in parts))
 

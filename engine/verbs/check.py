@@ -1,8 +1,9 @@
 """chanquant check: find everything that is wrong before anything runs.
 
-Composes, validates, builds and compiles what the overrides declare, and runs each strategy on made
-up bars to see that none knows the future. Exit code 2 names every problem of the configuration with
-its file and line, 3 a strategy that looks ahead; 0 prints what would trade.
+Composes, validates, builds and compiles what the overrides declare, and runs the strategies on
+made-up prices and on the first of the feed, to see that none knows the future and how much history
+each needs. Exit code 2 names every problem of the configuration with its file and line, 3 a
+strategy that looks ahead; 0 prints what would trade.
 """
 
 import json
@@ -15,7 +16,7 @@ from rich.text import Text
 from engine.compose import compose
 from engine.core.assemble import layout
 from engine.core.machine import Compiled
-from engine.research import prefix
+from engine.research.checks import check
 from engine.settings import Settings, build, validate
 from engine.verbs import Arguments
 
@@ -25,16 +26,22 @@ def run(arguments: Arguments) -> int:
     settings = validate(compose(arguments.overrides, arguments.config_dir))
     portfolio = build(settings)
     Compiled(layout(portfolio))
-    prefix.check(portfolio)
+    checked, warnings = check(portfolio, settings.feed)
     facts = {"ok": True, **_facts(settings)}
     if arguments.json:
+        facts |= {"checked": [one.document() for one in checked], "warnings": warnings}
         print(json.dumps(facts, indent=2, ensure_ascii=False))
         return 0
     table = Table(show_header=False, box=None)
     for name, fact in facts.items():
         shown = ", ".join(fact) if isinstance(fact, list) else str(fact)
         table.add_row(Text(name, style="bold"), Text(shown or "none"))
-    Console().print(table)
+    for one in checked:
+        table.add_row(Text("checked", style="bold"), Text(str(one)))
+    console = Console()
+    console.print(table)
+    for warning in warnings:
+        console.print(Text(f"! {warning}", style="yellow"))
     return 0
 
 

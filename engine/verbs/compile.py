@@ -10,6 +10,7 @@ from engine.api import compose
 from engine.core.assemble import layout
 from engine.core.compile import cache
 from engine.core.machine import Compiled
+from engine.research import stats
 from engine.settings import build
 
 if TYPE_CHECKING:
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
 
 
 def run(arguments: "Arguments") -> int:
-    """Compile the core and every configured strategy and rule; drop what is long unused."""
+    """Compile the core, the statistics and every configured part; drop what is long unused."""
     settings = compose(arguments.overrides, arguments.config_dir)
     begun = clock.seconds()
     plan = layout(build(settings))
     Compiled(plan)
+    stats.compiled()
     removed = cache.prune(clock.now_ms() / 1000)
-    compiled = ["driver", *sorted({type(part).__name__ for part in plan.parts})]
+    compiled = ["driver", "statistics", *sorted({type(part).__name__ for part in plan.parts})]
     took = clock.seconds() - begun
     if arguments.json:
         facts = {"compiled": compiled, "removed": removed, "folder": str(cache.folder())}

@@ -10,7 +10,7 @@ import yaml
 from engine.api import compose
 from engine.core.compile import build as compiling
 from engine.core.machine import Compiled, Interpreted
-from engine.research import prefix
+from engine.research.checks import check
 from engine.settings import build
 from tests.market import numbered, portfolio, random_bars, run, state
 
@@ -26,7 +26,7 @@ def options(group: str) -> list[str]:
 @pytest.mark.parametrize("name", options("strategy"))
 def test_a_strategy_sees_no_future_and_has_a_text_for_each_tag(name: str) -> None:
     plan = build(compose([f"strategy=[{name}]", WATCHED_FIRST]))
-    prefix.check(plan)
+    check(plan, None)
     instance = plan.instances[0]
     strategy = instance.strategy
     bars = [random_bars(3_000, seed) for seed in (2, 3)]
@@ -36,6 +36,7 @@ def test_a_strategy_sees_no_future_and_has_a_text_for_each_tag(name: str) -> Non
     tags = set(done.logs["signals"]["tag"].tolist())
     assert tags <= set(strategy.tags)
     assert 0 not in tags
+    assert "kind" in vars(type(strategy)), "say whether it lives on a trend or a range"
 
 
 @pytest.mark.parametrize("name", options("risk"))

@@ -157,8 +157,13 @@ def test_check_prints_what_would_trade(project: Path, capsys: Captured) -> None:
     facts = json.loads(capsys.readouterr().out)
     assert facts["ok"] is True
     assert facts["strategies"] == ["ema_cross", "rsi_reversion"]
+    assert [one["strategy"] for one in facts["checked"]] == facts["strategies"]
+    assert [warning.split(":")[0] for warning in facts["warnings"]] == ["feed"]
     assert main(["check", "experiment=example"]) == 0
-    assert "ema_cross, rsi_reversion" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "ema_cross, rsi_reversion" in printed
+    assert "bars of history" in printed
+    assert "! feed: " in printed
 
 
 # ── new ───────────────────────────────────────────────────────────────────────────────────────

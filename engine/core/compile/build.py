@@ -27,7 +27,8 @@ from engine.core.records import Bar, Event, Intent, Out, View
 from engine.errors import ConfigError
 
 _OPTIONS = {"nogil": True, "error_model": "python"}
-_INNER = _OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
+_BARE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_INNER = _OPTIONS | _BARE | {"_nrt": False}
 _ON_EVERY_EVENT = ("on_prices", "concerns", "mark", "extend", "show", "step")
 _BY_POINTER: dict[Any, Any] = {call: call_address, bar_at: bar_address}
 _LAYOUT = repr([(name, record.dtype.descr) for name, (record, _) in TABLES.items()])
@@ -140,6 +141,20 @@ def _stored() -> dict[str, Any]:
     return {"cache": True}
 
 
+def standalone(function: Any, signature: Any, *extra: str) -> Callable[..., Any]:
+    """Return a function of numbers and arrays as machine code that holds no lock.
+
+    `extra` is what its meaning depends on beside its text.
+    """
+    key = cache.fingerprint(function, str(signature), *extra)
+    if key not in _kept:
+        copy = clone(function, _OPTIONS | _BARE).py_func
+        entry = _named(copy, f"{function.__name__}_{key}", copy.__globals__)
+        _kept[key] = numba.njit(signature, **_OPTIONS, **_stored())(entry)
+        cache.keep(key)
+    return cast(Callable[..., Any], _kept[key])
+
+
 # ── users' functions ──────────────────────────────────────────────────────────────────────────
 
 
@@ -187,9 +202,9 @@ def function_of(part: type[Part]) -> Any:
 
     Raises ConfigError with every mistake that is found in the class.
     """
-    check.check(part)
     key = key_of(part)
     if key not in _kept:
+        check.check(part)
         signature = table.signature_of(*arguments(part))
         user = clone(part.function(), _OPTIONS | {"boundscheck": True})
         if not cache.is_kept(key):

@@ -206,7 +206,7 @@ class _Reader(_Arithmetic):
         field = fields.get(getattr(node, "attr", ""))
         return field if field is not None and issubclass(field, Record) else None
 
-    def field(self, node: ast.Attribute) -> Iterator[str]:
+    def field(self, node: ast.Attribute, owner: str, name: str) -> Iterator[str]:
         """Yield what is wrong with reading or writing `owner.name`."""
         record = self.record(node.value)
         if record is None:

@@ -26,6 +26,7 @@ else:
     StructureType = type(ctypes.Structure)
 
 WORD = 8
+KINDS = ("trend", "range")  # what a strategy can live on
 
 _WORDS: dict[Any, type] = {float: ctypes.c_double, int: ctypes.c_int64, bool: ctypes.c_int64}
 
@@ -386,6 +387,14 @@ class Strategy(Part):
     on: ClassVar[str] = "bar"
     kind: ClassVar[Literal["trend", "range"]] = "trend"  # which win rate it is measured by
     tags: ClassVar[Mapping[int, str]] = {}
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if cls.kind not in KINDS:
+            raise ConfigError(
+                f"{where(cls)}: {cls.__qualname__}.kind: must be {' or '.join(KINDS)}, was"
+                f" {cls.kind}. Say which of them it lives on."
+            )
 
 
 class Rule(Part):

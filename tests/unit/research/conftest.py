@@ -91,9 +91,8 @@ def finished() -> Callable[..., Result]:
             table,
             notional=2_000.0 * len(trades),
             fees=known["fees"],
-            in_market_ms=stats.in_market(
-                table["opened_at"].to_numpy(), table["closed_at"].to_numpy()
-            ),
+            opened_at=table["opened_at"].to_numpy(),
+            closed_at=table["closed_at"].to_numpy(),
         )
         return Result(
             facts=known,

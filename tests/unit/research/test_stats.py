@@ -1,18 +1,17 @@
 import json
 import math
-from collections.abc import Callable
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import hypothesis
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import strategies as st
 
-from engine.research import stats
+from engine.research import formulas, stats
 from engine.research.figures import DAY_MS
+from engine.research.sums import total
 
 NAMES = """total_return cagr volatility sharpe sortino calmar max_drawdown max_drawdown_days
     win_rate profit_factor payoff_ratio expectancy trades exposure turnover fees best_trade
@@ -22,6 +21,8 @@ OF_TRADES = """win_rate profit_factor payoff_ratio expectancy best_trade worst_t
     avg_bars_held sqn kelly"""
 
 YEAR = math.sqrt(365)
+NONE = np.empty(0, np.int64)
+IDLE: dict[str, Any] = {"notional": 0.0, "fees": 0.0, "opened_at": NONE, "closed_at": NONE}
 
 
 def table(profits: list[float], gains: list[float], bars: list[int]) -> pa.Table:
@@ -48,7 +49,7 @@ def computed(
         times,
         np.array(equity),
         table([], [], []) if trades is None else trades,
-        **{"notional": 0.0, "fees": 0.0, "in_market_ms": 0} | activity,
+        **IDLE | activity,
     )
 
 
@@ -94,8 +95,14 @@ def test_four_trades_worked_by_hand() -> None:
 
 def test_activity_worked_by_hand() -> None:
     """Two days pass from the first to the last equity, whose daily mean is 120."""
+    noon = np.array([DAY_MS + DAY_MS // 2])
     found = computed(
-        100.0, [110.0, 120.0, 130.0], notional=300.0, fees=1.5, in_market_ms=DAY_MS // 2
+        100.0,
+        [110.0, 120.0, 130.0],
+        notional=300.0,
+        fees=1.5,
+        opened_at=noon - DAY_MS // 2,
+        closed_at=noon,
     )
     assert (found["turnover"], found["fees"], found["exposure"]) == (2.5, 1.5, 0.25)
 
@@ -154,19 +161,17 @@ NUMBERS = st.floats(-1e300, 1e300)
     cash=st.floats(1e-9, 1e300),
     equity=st.lists(st.floats(0.0, 1e300), max_size=30),
     profits=st.lists(st.tuples(NUMBERS, NUMBERS, st.integers(0, 1 << 40)), max_size=20),
-    activity=st.tuples(NUMBERS, NUMBERS, st.integers(0, 1 << 50)),
+    activity=st.tuples(NUMBERS, NUMBERS),
 )
 def test_every_statistic_is_finite_or_none(
     cash: float,
     equity: list[float],
     profits: list[tuple[float, float, int]],
-    activity: tuple[float, float, int],
+    activity: tuple[float, float],
 ) -> None:
     trades = table(*(list(column) for column in zip(*profits, strict=True))) if profits else None
-    notional, fees, in_market_ms = activity
-    found = computed(
-        cash, equity, trades=trades, notional=notional, fees=fees, in_market_ms=in_market_ms
-    )
+    notional, fees = activity
+    found = computed(cash, equity, trades=trades, notional=notional, fees=fees)
     json.dumps(found, allow_nan=False)
 
 
@@ -200,73 +205,68 @@ def test_sums_by_strategy_and_symbol_keep_the_order_of_first_trades() -> None:
     assert stats.by_book(trades.slice(0, 0)) == []
 
 
-# ── against other people's figures ────────────────────────────────────────────────────────────
+# ── compiled ──────────────────────────────────────────────────────────────────────────────────
 
 
-def closes_of_whole_days(path: Path) -> list[float]:
-    candles = pq.read_table(path)
-    days = candles["ts"].to_numpy() // DAY_MS
-    last = np.append(np.flatnonzero(np.diff(days)), len(days) - 1)
-    _, counts = np.unique(days, return_counts=True)
-    return [float(price) for price in candles["close"].to_numpy()[last[counts == 24]]]
+def drawn(seed: int) -> tuple[Any, ...]:
+    """Return what `measure` takes, but for the figures: a run of 3,000 hours and 200 trades."""
+    draw = np.random.default_rng(seed)
+    ts = 3_600_000 * np.arange(1, 3_001)
+    equity = 1e5 * np.exp(np.cumsum(draw.normal(0.0, 0.01, 3_000)))
+    rows = np.zeros(200, [("profit", "f8"), ("gain", "f8"), ("bars", "i8")])  # as logs have them
+    rows["profit"] = draw.normal(0.0, 100.0, 200)
+    rows["gain"], rows["bars"] = rows["profit"] / 1e4, draw.integers(0, 50, 200)
+    opened = draw.choice(ts, 200)
+    columns = (rows["profit"], rows["gain"], rows["bars"])
+    return (1e5, ts, equity, *columns, 1e6, 3.0, opened, opened + 40 * 3_600_000)
 
 
-def test_real_markets_agree_with_empyrical_reloaded(shared: Path) -> None:
-    """The goldens leave out days with gaps, so their closes are put on consecutive days here."""
-    goldens = json.loads((shared / "reference" / "perf_stats_golden.json").read_text())
-    assert goldens
-    for golden in goldens:
-        closes = closes_of_whole_days(shared / golden["source"].removeprefix("open/"))
-        assert len(closes) == golden["n"] + 1
-        found = computed(closes[0], closes[1:])
-        golden["volatility"] = golden.pop("annual_volatility")
-        alike = set(golden) & set(found)
-        assert len(alike) == 7
-        assert {name: found[name] for name in alike} == pytest.approx(
-            {name: golden[name] for name in alike}, rel=1e-9
-        )
+def measured(measure: Any, run: tuple[Any, ...]) -> list[float]:
+    figures = np.empty(len(formulas.STATS))
+    measure(*run, figures)
+    return figures.tolist()
 
 
-def test_cases_of_empyrical(shared: Path) -> None:
-    """All daily cases of the six statistics that are defined alike, with these differences:
+def test_compiled_and_interpreted_are_the_same_digits() -> None:
+    for seed in range(3):
+        run = drawn(seed)
+        assert measured(stats.compiled(), run) == measured(stats.measure, run)
 
-    - a year has 252 days there, 365 here: expected values are scaled by what the formula says;
-    - a missing first return counts as a day of empyrical's years but not of its deviations, so
-      it is 0 here for cagr and calmar and left out otherwise; elsewhere there is none;
-    - infinity there (no variance, no loss) is None here, as is NaN;
-    - nothing at all: empyrical's drawdown is NaN, ours of an untouched account is 0;
-    - a risk-free rate, a required return other than 0, and whole frames do not exist here.
-    """
-    scale = 365 / 252
-    scaled: dict[str, tuple[str, Callable[[float], float]]] = {
-        "test_annual_ret": ("cagr", lambda value: (1 + value) ** scale - 1),
-        "test_annual_volatility": ("volatility", lambda value: value * math.sqrt(scale)),
-        "test_sharpe_ratio": ("sharpe", lambda value: value * math.sqrt(scale)),
-        "test_sortino": ("sortino", lambda value: value * math.sqrt(scale)),
-        "test_calmar": ("calmar", lambda value: ((1 + value / 10) ** scale - 1) * 10),  # fell 0.1
-        "test_max_drawdown": ("max_drawdown", lambda value: value),
-    }
-    document = json.loads((shared / "reference" / "empyrical_0.5.5_test_cases.json").read_text())
-    seen = 0
-    for case in document["cases"]:
-        if case["test"] not in scaled:
-            continue
-        given = dict(zip(case["params"], case["args"], strict=True))
-        plain = all(given.get(name, 0.0) == 0.0 for name in ("risk_free", "required_return"))
-        if not plain or given.get("period", "daily") != "daily" or "frame" in given["returns"]:
-            continue
-        name, rescale = scaled[case["test"]]
-        series = given["returns"]["series"]
-        if name in ("cagr", "calmar"):
-            series = [value or 0.0 for value in series]
-        returns = np.array([value for value in series if value is not None])
-        found = computed(100.0, list(100.0 * np.cumprod(1.0 + returns)))[name]
-        expected = given["expected"]
-        if name == "max_drawdown" and not series:
-            assert (found, expected) == (0.0, None)
-        elif expected is None or expected in ("inf", math.inf):
-            assert found is None, case
-        else:
-            assert found == pytest.approx(rescale(expected), rel=1e-9, abs=1e-12), case
-        seen += 1
-    assert seen == 26
+
+def test_threads_measure_side_by_side() -> None:
+    runs = [drawn(seed) for seed in range(8)]
+    alone = [measured(stats.compiled(), run) for run in runs]
+    with ThreadPoolExecutor(4) as threads:
+        found = threads.map(measured, [stats.compiled()] * 400, runs * 50)
+    assert list(found) == alone * 50
+
+
+def test_every_figure_has_the_place_of_its_name() -> None:
+    run = formulas.Run(
+        cash=100.0,
+        ts=np.array([1, 2, 3]) * DAY_MS,
+        equity=np.array([110.0, 99.0, 120.0]),
+        closes=np.array([110.0, 99.0, 120.0]),
+        returns=np.array([0.1, -0.1, 0.2]),
+        profits=np.array([30.0, -10.0, 20.0]),
+        won=np.array([30.0, 20.0]),
+        lost=np.array([10.0]),
+        gains=np.array([0.3, -0.1, 0.25]),
+        bars_held=np.array([1.0, 2.0, 9.0]),
+        notional=300.0,
+        fees=1.5,
+        in_market_ms=DAY_MS,
+    )
+    figures = np.empty(len(formulas.STATS))
+    formulas.write(run, figures)
+    expected = [getattr(formulas, name)(run) for name in formulas.STATS]
+    assert figures.tolist() == expected
+    assert len(set(expected)) == len(expected)  # so that a wrong place is seen
+
+
+def test_sums_lose_nothing_to_large_numbers() -> None:
+    assert total(np.array([1e16, 1.0, -1e16])) == 1.0
+    trades = table([1e12 + profit for profit in (1.0, 2.0, 3.0)], [0.1] * 3, [1] * 3)
+    found = computed(100.0, [100.0], trades=trades)
+    assert found["expectancy"] == 1e12 + 2.0
+    assert found["sqn"] == pytest.approx(math.sqrt(3) * (1e12 + 2.0) / 1.0, rel=1e-15)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from numba import types
 
 from engine.core.compile import build, cache
 from engine.core.compile.declare import Strategy
@@ -66,6 +67,31 @@ def test_an_edit_is_never_missed(tmp_path: Path) -> None:
     assert helper[1] == 0.5
     assert len({first[0], edited[0], helper[0]}) == 3
     assert target_of(tmp_path, 0.5, 1.0, comment="  # said") == first
+
+
+def factor(x: float) -> float:
+    return 2.0 * x
+
+
+def other_factor(x: float) -> float:
+    return 3.0 * x
+
+
+def product(x: float) -> float:
+    return factor(x)
+
+
+def test_a_function_that_stands_alone_is_not_missed_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHANQUANT_CACHE", str(tmp_path))
+    signature = types.float64(types.float64)
+    doubled = build.standalone(product, signature)
+    assert doubled(1.5) == 3.0
+    assert build.standalone(product, signature) is doubled
+    monkeypatch.setitem(globals(), "factor", other_factor)
+    assert build.standalone(product, signature)(1.5) == 4.5
+    assert len(list((tmp_path / "keys").iterdir())) == 2
 
 
 def test_what_is_long_unused_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -188,3 +188,8 @@ def test_a_kind_is_no_parameter() -> None:
 
     assert Ranging.parameters() == {"length": int}
     assert Strategy.kind == "trend"
+
+
+def test_a_kind_that_is_none_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"Made\.kind: must be trend or range, was momentum\."):
+        type("Made", (Strategy,), {"kind": "momentum"})

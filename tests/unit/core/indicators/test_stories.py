@@ -263,6 +263,10 @@ def test_what_is_not_known_is_passed_over(machine: type) -> None:
     begun_later = states(machine, Fed(), events[20:])
     assert states(machine, Fed(), late)[20:].tobytes() == begun_later.tobytes()
     assert begun_later["macd"]["ready"][-1]
+    gap = events.copy()
+    gap["bar"]["volume"][30:33] = 0.0
+    without = states(machine, Fed(), np.delete(events, slice(30, 33)))
+    assert states(machine, Fed(), gap)[33:].tobytes() == without[30:].tobytes()
 
 
 def test_keltner_is_an_average_and_a_range(machine: type) -> None:

@@ -81,20 +81,21 @@ def plain(closes: Any, volumes: Any) -> dict[str, float]:
     """Return what each window must say, in fractions: nothing is rounded but the result."""
     values, weights = exact(closes), exact(volumes)
     typical = exact((closes + closes + closes) / 3.0)
-    n, mean, level = len(values), sum(values) / len(values), sum(typical) / len(typical)
-    away: list[Fraction] = [abs(price - level) for price in typical]
-    deviation = sum(away, Fraction(0)) / n
-    weighted = sum((i + 1) * value for i, value in enumerate(values))
-    paid = sum(price * volume for price, volume in zip(typical, weights, strict=True))
+    n, zero = len(values), Fraction()
+    mean, level = sum(values, zero) / n, sum(typical, zero) / n
+    squares = sum(((value - mean) * (value - mean) for value in values), zero)
+    deviation = sum((abs(price - level) for price in typical), zero) / n
+    weighted = sum(((i + 1) * value for i, value in enumerate(values)), zero)
+    paid = sum((price * volume for price, volume in zip(typical, weights, strict=True)), zero)
     return {
-        "total": float(sum(values)),
+        "total": float(mean * n),
         "sma": float(mean),
         "wma": float(weighted / Fraction(n * (n + 1), 2)),
         "highest": float(max(values)),
         "lowest": float(min(values)),
-        "std": math.sqrt(sum((value - mean) * (value - mean) for value in values) / n),
+        "std": math.sqrt(squares / n),
         "cci": float((typical[-1] - level) / deviation) / 0.015 if deviation else 0.0,
-        "vwap": float(paid / sum(weights)),
+        "vwap": float(paid / sum(weights, zero)),
     }
 
 

@@ -1,0 +1,109 @@
+"""The gate: what a run must reach, and the records of those that did.
+
+A record stands in the store's folder, which is kept and backed up and which the engine that trades
+knows; results may be thrown away. It holds for one configuration, one set of data and one version
+of the code, and for no other.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from engine import clock
+from engine.research.columns import to_array
+from engine.settings import Settings
+
+BINDING = ("config_hash", "data_hash", "code_version")  # what a record holds for
+
+Kpi = dict[str, dict[str, Any]]
+
+
+def targets(settings: Settings) -> dict[str, float]:
+    """Return the least value of each figure that is asked for, such as `win_rate.ema_cross`.
+
+    Win rates are asked of each instance, by the kind of its class, all else of the whole run. A
+    drawdown is negative, and so is its target.
+    """
+    asked = settings.gate
+    fall = asked.max_drawdown_max
+    found: dict[str, float | None] = {
+        "sharpe": asked.sharpe_min,
+        "max_drawdown": None if fall is None else -fall,
+        "profit_factor": asked.profit_factor_min,
+        "trades": asked.trades_min,
+    }
+    for name, instance in settings.strategy.items():
+        in_range = getattr(type(instance.strategy), "kind", "trend") == "range"
+        found[f"win_rate.{name}"] = (
+            asked.range_win_rate_min if in_range else asked.trend_win_rate_min
+        )
+    return {name: limit for name, limit in found.items() if limit is not None}
+
+
+def judge(asked: Mapping[str, float], stats: Mapping[str, float | None], trades: pa.Table) -> Kpi:
+    """Return value, limit and passed of each target; a value that is not defined does not pass."""
+    values = {**stats, **_win_rates(trades)}
+    found = {}
+    for name, limit in asked.items():
+        value = values.get(name)
+        is_reached = value is not None and value >= limit
+        found[name] = {"value": value, "limit": limit, "passed": is_reached}
+    return found
+
+
+def _win_rates(trades: pa.Table) -> dict[str, float]:
+    """Return the win rate of each instance that has closed a trade."""
+    strategies = np.array(trades["strategy"].to_pylist(), str)
+    won = to_array(trades["profit"]) > 0.0
+    return {f"win_rate.{n}": float(won[strategies == n].mean()) for n in np.unique(strategies)}
+
+
+def is_passed(kpi: Kpi) -> bool:
+    """Return whether every target is reached."""
+    return all(row["passed"] for row in kpi.values())
+
+
+# ── records ───────────────────────────────────────────────────────────────────────────────────
+
+
+def record_of(directory: Path, facts: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the record of an earlier pass of this configuration, data and code.
+
+    One that cannot be read, or was changed, counts as none.
+    """
+    try:
+        record: dict[str, Any] = json.loads(_file(directory, facts).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return record if all(record.get(key) == facts[key] for key in BINDING) else None
+
+
+def is_committed(facts: Mapping[str, Any]) -> bool:
+    """Return whether the version of the code says what the code is."""
+    return not facts["code_version"].endswith("-dirty")
+
+
+def write_record(directory: Path, facts: Mapping[str, Any], kpi: Kpi) -> Path:
+    """Write that a run has passed, whole or not at all; return the file."""
+    path = _file(directory, facts)
+    record = {
+        **{key: facts[key] for key in BINDING},
+        "committed": is_committed(facts),
+        "passed_at": clock.utc(clock.now_ms()),
+        "run_id": facts["run_id"],
+        "kpi": kpi,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".part")
+    partial.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    partial.replace(path)
+    return path
+
+
+def _file(directory: Path, facts: Mapping[str, Any]) -> Path:
+    config, data, code = (facts[key] for key in BINDING)
+    return directory / "gate" / f"{config[:16]}-{data[:16]}-{code}.json"

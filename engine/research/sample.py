@@ -1,0 +1,136 @@
+"""The events that strategies are checked on: made up, and the first ones of the feed.
+
+How much is looked at is bounded by the numbers below; ordinary Python is slow, so that there its
+calls are the bound.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from engine.core.assemble import layout
+from engine.core.machine import Compiled, Rows
+from engine.core.portfolio import Instance, Portfolio
+from engine.core.records import Kind
+from engine.feeds.generated import generate
+from engine.feeds.quality import Integers
+from engine.feeds.tape import Recording, Tape, interleave, place
+from engine.research.backtest import replay, with_targets
+from engine.research.fresh import fresh
+
+BARS = 3_000  # made up for each symbol, of the longest timeframe
+EVENTS = 300_000  # at most, in a sample
+CALLS = 3_000  # at most of ordinary Python, all its instances and symbols together
+
+_TICK = np.dtype([("ts", np.int64), ("price", np.float64), ("amount", np.float64)])
+
+Wanted = dict[str, Rows]  # instance → its rows of the core's log of signals
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Events of all symbols of a portfolio.
+
+    of       where they are from
+    is_real  whether they have happened
+    calls    instance → how often they call its step
+    wanted   what fresh copies of the strategies want on them
+    """
+
+    of: str
+    is_real: bool
+    portfolio: Portfolio
+    events: Rows
+    calls: dict[str, int]
+    wanted: Wanted
+
+    def symbol(self, row: np.void) -> str:
+        """Return the symbol of a row of the core's log."""
+        return layout(self.portfolio).book(int(row["book"]))[1]
+
+
+def made_up(portfolio: Portfolio) -> Sample:
+    """Return generated bars of each symbol, or ticks where a strategy is called on ticks.
+
+    Raises StrategyFailed where one fails.
+    """
+    span = math.gcd(*portfolio.spans)
+    most = EVENTS // len(portfolio.symbols)
+    count = min(BARS * max(portfolio.spans) // span, most)
+    rows = [generate(symbol, count, span, 1) for symbol in portfolio.symbols]
+    if any(instance.strategy.on == "tick" for instance in portfolio.instances):
+        rows = [_ticks(bars[: most // 4], span) for bars in rows]
+    events = interleave(rows, span, portfolio.spans)
+    return sample("made-up prices", False, portfolio, events)
+
+
+def recorded(portfolio: Portfolio, recording: Recording) -> Sample:
+    """Return the first events of a recording, with the rows of external strategies.
+
+    Raises ConfigError and DataError for those rows, StrategyFailed where a strategy fails.
+    """
+    events = with_targets(layout(portfolio), recording.events)
+    return sample("the feed", True, portfolio, events)
+
+
+def sample(of: str, is_real: bool, portfolio: Portfolio, events: Rows) -> Sample:
+    """Return the first of some events, numbered from 0, and what is wanted on them.
+
+    Raises StrategyFailed where a strategy fails.
+    """
+    called = {one.name: _called(portfolio, one, events) for one in portfolio.instances}
+    python = [one.name for one in portfolio.instances if not type(one.strategy).compiled]
+    slow = np.sort(np.concatenate([called[name] for name in python])) if python else np.empty(0)
+    end = min(EVENTS, int(slow[CALLS]) if len(slow) > CALLS else len(events))
+    shown = events[:end]
+    calls = {name: int(np.searchsorted(at, end)) for name, at in called.items()}
+    return Sample(of, is_real, portfolio, shown, calls, wanted(portfolio, shown))
+
+
+def missing(feed: Tape, symbols: Sequence[str]) -> list[Path]:
+    """Return which files of a feed are not there."""
+    patterns = {symbol: (feed.files or {}).get(symbol, feed.path) for symbol in symbols}
+    paths = [place(p, symbol, feed.timeframe) for symbol, p in patterns.items() if p is not None]
+    return [path for path in paths if not path.exists()]
+
+
+def wanted(portfolio: Portfolio, events: Rows) -> Wanted:
+    """Return what fresh copies of the strategies want on some events, without rules.
+
+    All run together, since one may look at what another one left behind. The events are copied,
+    since ordinary Python can reach what lies behind them in memory.
+    """
+    plan = layout(replace(fresh(portfolio), rules=()))
+    rows = replay(Compiled(plan), events.copy()).logs["signals"]
+    places = np.array([place.instance for place in plan.books])[rows["book"]]
+    return {instance.name: rows[places == i] for i, instance in enumerate(portfolio.instances)}
+
+
+def _called(portfolio: Portfolio, instance: Instance, events: Rows) -> Integers:
+    """Return the events, ascending, each of which closes a bar of an instance, or is its tick."""
+    found: list[Integers] = []
+    for symbol in instance.symbols:
+        of_symbol = events["symbol"] == portfolio.symbols.index(symbol)
+        if instance.strategy.on == "target":
+            at = np.flatnonzero(of_symbol & (events["kind"] == Kind.TARGET))
+        elif instance.strategy.on == "tick":
+            at = np.flatnonzero(of_symbol & (events["kind"] == Kind.TICK))
+        else:
+            at = np.flatnonzero(of_symbol & (events["kind"] <= Kind.TICK))
+            bucket = events["bar"]["ts"][at] // instance.span
+            at = at[np.append(np.diff(bucket) > 0, np.ones(min(1, len(at)), bool))]
+        found.append(at)
+    return np.sort(np.concatenate(found))
+
+
+def _ticks(bars: Rows, span: int) -> Rows:
+    """Return four ticks of each bar, at its prices."""
+    ticks = np.empty((len(bars), 4), _TICK)
+    for i, name in enumerate(("open", "high", "low", "close")):
+        ticks["ts"][:, i] = bars["ts"] + i * span // 4
+        ticks["price"][:, i] = bars[name]
+        ticks["amount"][:, i] = bars["volume"] / 4.0
+    return ticks.reshape(-1)

@@ -1,0 +1,155 @@
+"""The gate: what each target asks, what a value is worth beside it, and what is recorded."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from engine import api
+from engine.research import gate
+from tests.test_docs import difference, read, table
+
+FACTS = {
+    "config_hash": "c0ffee" * 8,
+    "data_hash": "deda" * 16,
+    "code_version": "0.2.0+1a2b3c4",
+    "run_id": "20180101-000000-c0ffeec0",
+}
+RANGE = """
+from engine.core.compile.declare import Strategy
+
+class Fade(Strategy):
+    \"\"\"Trades nothing, in a range.\"\"\"
+
+    kind = "range"
+
+    class State:
+        count: int
+
+    def step(p, s, bar, out):
+        s.count += 1
+"""
+
+
+def trades(*rows: tuple[str, float]) -> pa.Table:
+    names, profits = zip(*rows, strict=True) if rows else ((), ())
+    return pa.table(
+        {"strategy": pa.array(names, pa.string()), "profit": pa.array(profits, pa.float64())}
+    )
+
+
+# ── targets ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_targets_of_the_project_are_shipped() -> None:
+    assert gate.targets(api.compose()) == {
+        "sharpe": 1.5,
+        "max_drawdown": -0.15,
+        "profit_factor": 1.8,
+        "trades": 100,
+        "win_rate.ema_cross": 0.45,
+    }
+
+
+def test_a_win_rate_is_asked_by_the_kind_of_the_class(
+    write: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("mine/__init__.py", "")
+    write("mine/fade.py", RANGE)
+    for name in ("fade", "other"):
+        write(f"conf/strategy/{name}.yaml", f"{name}: {{_target_: mine.fade.Fade}}\n")
+    monkeypatch.syspath_prepend(".")
+    overrides = ("strategy=[ema_cross,fade,other]", "plugins=[mine]")
+    found = gate.targets(api.compose(overrides))
+    assert found["win_rate.ema_cross"] == 0.45
+    assert found["win_rate.fade"] == found["win_rate.other"] == 0.60
+    unasked = gate.targets(api.compose((*overrides, "gate.range_win_rate_min=null")))
+    assert unasked == {name: found[name] for name in found if name[9:] not in ("fade", "other")}
+
+
+def test_null_is_not_asked() -> None:
+    keys = ("sharpe", "profit_factor", "trades", "trend_win_rate", "range_win_rate")
+    nothing = [f"gate.{key}_min=null" for key in keys]
+    assert gate.targets(api.compose(nothing)) == {"max_drawdown": -0.15}
+    assert gate.targets(api.compose([*nothing, "gate.max_drawdown_max=null"])) == {}
+
+
+# ── values ────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("name", "limit", "value", "is_passed"),
+    [
+        ("sharpe", 1.5, 1.51, True),
+        ("sharpe", 1.5, 1.5, True),  # the limit itself is enough
+        ("sharpe", 1.5, 1.49, False),
+        ("sharpe", 0.0, -0.1, False),
+        ("sharpe", 0.0, None, False),  # not defined
+        ("max_drawdown", -0.15, -0.14, True),
+        ("max_drawdown", -0.15, -0.16, False),
+        ("max_drawdown", -0.15, 0.0, True),
+        ("trades", 100, 100, True),
+        ("trades", 100, 99, False),
+    ],
+)
+def test_a_value_passes_from_its_limit_on(
+    name: str, limit: float, value: float | None, is_passed: bool
+) -> None:
+    kpi = gate.judge({name: limit}, {name: value, "fees": 1.0}, trades())
+    assert kpi == {name: {"value": value, "limit": limit, "passed": is_passed}}
+    assert gate.is_passed(kpi) == is_passed
+
+
+def test_win_rates_are_those_of_each_instance() -> None:
+    """Of a win 2 of 3 trades, of b 1 of 2 (0 is no win); c has traded nothing."""
+    done = trades(("a", 1.0), ("b", 0.0), ("a", 2.0), ("b", 3.0), ("a", -9.0))
+    asked = {"win_rate.a": 0.6, "win_rate.b": 0.6, "win_rate.c": 0.6}
+    kpi = gate.judge(asked, {"win_rate": 0.9}, done)
+    assert [row["value"] for row in kpi.values()] == [2 / 3, 0.5, None]
+    assert [row["passed"] for row in kpi.values()] == [True, False, False]
+    assert not gate.is_passed(kpi)
+
+
+# ── records ───────────────────────────────────────────────────────────────────────────────────
+
+KPI: dict[str, Any] = {"trades": {"value": 101, "limit": 100, "passed": True}}
+
+
+def test_a_record_is_found_for_what_it_is_bound_to_alone(tmp_path: Path) -> None:
+    assert gate.record_of(tmp_path, FACTS) is None
+    written = gate.write_record(tmp_path, FACTS, KPI)
+    record = gate.record_of(tmp_path, FACTS)
+    assert record is not None
+    assert record == json.loads(written.read_text(encoding="utf-8"))
+    assert record["kpi"] == KPI
+    assert record["passed_at"].startswith("20")
+    assert {key: record[key] for key in FACTS} == FACTS
+    for key in gate.BINDING:
+        assert gate.record_of(tmp_path, FACTS | {key: "f" * 64}) is None
+        alike = FACTS[key][:16] + "f" * 48  # the name of the file does not tell them apart
+        assert key == "code_version" or gate.record_of(tmp_path, FACTS | {key: alike}) is None
+
+
+def test_the_fields_of_a_record_are_documented(tmp_path: Path) -> None:
+    record = json.loads(gate.write_record(tmp_path, FACTS, KPI).read_text(encoding="utf-8"))
+    assert not difference(table(read("gate.md"), "Records"), record)
+
+
+def test_uncommitted_changes_are_said(tmp_path: Path) -> None:
+    dirty = FACTS | {"code_version": "0.2.0+1a2b3c4-dirty"}
+    for facts, committed in ((FACTS, True), (dirty, False)):
+        written = gate.write_record(tmp_path, facts, KPI)
+        assert json.loads(written.read_text(encoding="utf-8"))["committed"] is committed
+
+
+def test_a_record_that_was_cut_off_is_none_and_is_written_anew(tmp_path: Path) -> None:
+    written = gate.write_record(tmp_path, FACTS, KPI)
+    text = written.read_text(encoding="utf-8")
+    written.write_text(text[:100], encoding="utf-8")
+    assert gate.record_of(tmp_path, FACTS) is None
+    assert gate.write_record(tmp_path, FACTS, KPI) == written
+    assert gate.record_of(tmp_path, FACTS) is not None
+    assert [path.name for path in written.parent.iterdir()] == [written.name]

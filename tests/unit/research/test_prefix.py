@@ -1,0 +1,101 @@
+"""Strategies that look ahead are caught, and the bar is named."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.core.compile.declare import Strategy
+from engine.core.portfolio import Instance, Portfolio
+from engine.core.records import Bar, Out, Sizing
+from engine.errors import CheckFailed
+from engine.feeds.tape import Tape
+from engine.research.checks import check
+from engine.strategies.ema_cross import EmaCross
+from tests.golden import golden
+from tests.market import MINUTE, portfolio
+from tests.unit.research import planted
+
+A, B = "AAA/USD", "BBB/USD"
+
+
+def instance(name: str, strategy: Strategy, *symbols: str, span: int = MINUTE) -> Instance:
+    return Instance(name, strategy, symbols or (A,), span, Sizing.FIXED, 1.0)
+
+
+def trading(*instances: Instance) -> Portfolio:
+    symbols = sorted({symbol for one in instances for symbol in one.symbols})
+    return portfolio(*instances, symbols=symbols)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_behind() -> None:
+    planted.Leader.close = 0.0
+    planted.Remembers.count = 0
+
+
+CAUGHT = {
+    "holds_all": trading(instance("holds_all", planted.HoldsAll())),
+    "holds_all_of_two": trading(instance("holds_all", planted.HoldsAll(), A, B)),
+    "needs_all": trading(instance("needs_all", planted.NeedsAll())),
+    "closing_bar": trading(
+        instance("leader", planted.Leader(), A), instance("follower", planted.Follower(), B)
+    ),
+    "forming_bar": trading(
+        instance("leader", planted.TickLeader(), A), instance("follower", planted.Follower(), B)
+    ),
+    "longer_bar": trading(
+        instance("leader", planted.Leader(), A),
+        instance("follower", planted.Follower(), B, span=5 * MINUTE),
+    ),
+    "remembers": trading(instance("remembers", planted.Remembers())),
+}
+
+
+@pytest.mark.parametrize("name", CAUGHT)
+def test_what_looks_ahead_is_caught_and_the_bar_named(name: str) -> None:
+    with pytest.raises(CheckFailed) as caught:
+        check(CAUGHT[name], None)
+    golden(f"check/{name}.txt", str(caught.value))
+
+
+class Honest(Strategy):
+    """Ordinary Python that keeps what it needs in itself and in its state."""
+
+    compiled = False
+
+    class State:
+        before: float
+
+    def step(p: Any, s: State, bar: Bar, out: Out) -> None:
+        p.seen = [*getattr(p, "seen", [])[-9:], bar.ts]
+        out.target = 1.0 if bar.close > s.before and bar.ts // MINUTE % 3 else 0.0
+        s.before = bar.close
+
+
+class HonestOnTicks(Honest):
+    on = "tick"
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        trading(instance("ema_cross", EmaCross(), A, B)),
+        trading(instance("honest", Honest(), A, B)),
+        trading(instance("honest", HonestOnTicks(), A, B)),
+        trading(
+            instance("slow", EmaCross(), A, B, span=60 * MINUTE), instance("fast", Honest(), B)
+        ),
+    ],
+)
+def test_what_is_honest_passes(plan: Portfolio) -> None:
+    checked, warnings = check(plan, None)
+    assert all(one.signals > 20 for one in checked)
+    assert warnings == []
+
+
+def test_real_bars_are_looked_at_too(shared: Path) -> None:
+    file = shared / "freqtrade" / "XRP_ETH_1m.parquet"
+    with pytest.raises(CheckFailed) as caught:
+        check(CAUGHT["holds_all"], Tape(files={A: str(file)}))
+    golden("check/holds_all_of_the_feed.txt", str(caught.value))

@@ -1,0 +1,112 @@
+"""chanquant gate: what it prints, what it writes, and what it answers the shell."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.__main__ import main
+from engine.feeds.generated import generate, write
+
+LAX = (
+    "gate.sharpe_min=null",
+    "gate.max_drawdown_max=1",
+    "gate.profit_factor_min=1e-9",
+    "gate.trend_win_rate_min=1e-9",
+    "gate.trades_min=1",
+)
+NOTHING = tuple(f"gate.{key}=null" for key in ("sharpe_min", "max_drawdown_max", "trades_min"))
+NOTHING += tuple(f"gate.{key}_min=null" for key in ("trend_win_rate", "profit_factor"))
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def tape(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand beside 3,000 made-up bars."""
+    write(project / "var/tape/BTC_USDT_1m.parquet", generate("BTC/USDT", 3_000, 60_000, 1))
+    monkeypatch.setenv("COLUMNS", "120")
+
+
+def answer(capsys: Captured, *typed: str) -> tuple[int, Any]:
+    """Return the exit code and the document of the verb."""
+    code = main(["gate", "--json", *typed])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_a_run_that_misses_says_by_how_much(capsys: Captured, project: Path) -> None:
+    code, found = answer(capsys, *LAX, "gate.trades_min=5000")
+    row = found["kpi"]["trades"]
+    assert code == 3
+    assert not found["passed"]
+    assert row["limit"] == 5_000
+    assert row["value"] > 0
+    assert row["missed_by"] == 5_000 - row["value"]
+    assert [name for name, row in found["kpi"].items() if not row["passed"]] == ["trades"]
+    assert main(["gate", *LAX, "gate.trades_min=5000"]) == 3
+    lines = capsys.readouterr().out.splitlines()
+    (told,) = [line.split() for line in lines if line.startswith("Trades")]
+    missed = f"{5_000 - row['value']:,}"
+    assert told == ["Trades", str(row["value"]), "5,000", "✗", "missed", "by", missed]
+    assert "Not passed: 1 of 4 targets." in lines
+    assert not (project / "var" / "gate").exists()
+    assert found["record"] is None
+
+
+def test_a_pass_is_recorded_once_for_each_version_of_the_code(
+    capsys: Captured, project: Path
+) -> None:
+    code, first = answer(capsys, *LAX)
+    assert (code, first["passed"], first["passed_before"]) == (0, True, None)
+    record = json.loads((project / first["record"]).read_text(encoding="utf-8"))
+    assert {key: record[key] for key in ("config_hash", "data_hash", "code_version")} == {
+        key: first[key] for key in ("config_hash", "data_hash", "code_version")
+    }
+    code, second = answer(capsys, *LAX)
+    assert (code, second["passed_before"]) == (0, record["passed_at"])
+    assert (second["record"] is None) == record["committed"]
+    assert main(["gate", *LAX]) == 0
+    printed = capsys.readouterr().out
+    assert "Passed." in printed
+    assert re.search(r"Passed before, on 20\d\d-\d\d-\d\dT", printed)
+    assert len(list((project / "var" / "gate").iterdir())) == 1
+
+
+def test_other_limits_are_another_configuration(capsys: Captured) -> None:
+    answer(capsys, *LAX)
+    code, found = answer(capsys, *LAX, "gate.trades_min=2")
+    assert (code, found["passed_before"]) == (0, None)
+
+
+def test_what_is_not_defined_is_missed(capsys: Captured) -> None:
+    code = main(["gate", *LAX, "strategy=[buy_and_hold]"])
+    told = capsys.readouterr().out
+    assert code == 3
+    assert re.search(r"Win rate of buy_and_hold +– +0\.00 % +✗ not defined", told)
+
+
+def test_a_gate_that_asks_nothing_is_refused(capsys: Captured) -> None:
+    assert main(["gate", *NOTHING]) == 2
+    assert capsys.readouterr().err == (
+        "gate: must ask something of the run, did not. Write gate.trades_min=100.\n"
+    )
+
+
+def test_a_folder_that_cannot_be_written_is_said(capsys: Captured, project: Path) -> None:
+    (project / "file").touch()
+    assert main(["gate", *LAX, "store.directory=file"]) == 2
+    assert capsys.readouterr().err == (
+        "store.directory: file/gate cannot be written (Not a directory). Choose another.\n"
+    )
+
+
+def test_a_backtest_has_the_same_answers(capsys: Captured) -> None:
+    assert main(["backtest", "--json", "report.html=false", "gate.sharpe_min=null"]) == 0
+    kpi = json.loads(capsys.readouterr().out)["kpi"]
+    _, found = answer(capsys, "gate.sharpe_min=null")
+    for row in found["kpi"].values():
+        del row["missed_by"]
+    assert found["kpi"] == kpi
+    assert {*kpi} == {"max_drawdown", "profit_factor", "trades", "win_rate.ema_cross"}
