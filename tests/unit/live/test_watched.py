@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from engine.api import compose
+from engine.core.assemble import layout
+from engine.core.machine import Compiled
 from engine.research.parity import compare
+from engine.settings import build
 from tests.system.left import Held, unsound
 from tests.unit.live.conftest import SMALL
 from tests.unit.live.engines import (
@@ -33,6 +36,13 @@ WATCHING = (
 )
 INSTANCES = ("pairs", "multi_timeframe")
 SIGNAL = ("symbol", "ts", "target", "price", "tag")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled() -> None:
+    """Compile what is traded, since a running engine refuses to."""
+    everyone = "strategy=[pairs,multi_timeframe,rsi_reversion,ema_cross]"
+    Compiled(layout(build(compose([*OVERRIDES, *WATCHING, everyone]))))
 
 
 @pytest.fixture(scope="module")
