@@ -56,8 +56,7 @@ def advance(core: Core, events: Sequence[Event], first: int, last: int, equity: 
         book funding                   ledger.post, ledger.fund
         book stop take … due           protect (best: follow), exits (rung, roi)
         book inside                    match.rest
-        book wins … lost               sizing.learn
-        volatilities                   sizing.measure
+        book wins … lost, volatilities sizing.learn, sizing.measure
         book orders, working orders    order.place, order.cancel, match
         rule_view, intent              risk.decide (scratch for users' checks)
         log, signals … trades          log
