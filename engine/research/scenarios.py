@@ -47,11 +47,14 @@ def optimistic(portfolio: Portfolio) -> Portfolio:
 
 
 def pessimistic(portfolio: Portfolio, span: int) -> Portfolio:
-    """Return the portfolio with fills one bar of `span` ms later, and twice the slippage."""
+    """Return the portfolio with fills one bar of `span` ms later, twice the slippage, and stops
+    inside a bar filled at its worst price.
+    """
     return replace(
         fresh(portfolio),
         slippage=min(2.0 * portfolio.slippage, 1.0),
         impact=2.0 * portfolio.impact,
         latency=portfolio.latency + span,
+        stop_through=True,
         fill_on=FillOn.NEXT,  # a fill at the close that decided would be no bar late
     )

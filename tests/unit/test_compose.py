@@ -42,9 +42,10 @@ def test_overlays_win_in_the_order_local_experiment_env_command_line(write: Writ
     )
     write("conf/experiment/one.yaml", f"{OVERLAY}costs: {{taker: 0.2, maker: 0.2}}\n")
     write("conf/env/here.yaml", f"{OVERLAY}costs: {{taker: 0.3}}\n")
-    assert compose().tree["costs"] == {"taker": 0.1, "maker": 0.1, "slippage_bps": 1}
-    both = compose(["experiment=one", "env=here"])
-    assert both.tree["costs"] == {"taker": 0.3, "maker": 0.2, "slippage_bps": 1}
+    chosen = {"taker": 0.1, "maker": 0.1, "slippage_bps": 1}
+    assert compose().tree["costs"].items() >= chosen.items()
+    both = compose(["experiment=one", "env=here"]).tree["costs"]
+    assert both.items() >= {"taker": 0.3, "maker": 0.2, "slippage_bps": 1}.items()
     assert compose(["costs.taker=0.4", "env=here"]).tree["costs"]["taker"] == 0.4
 
 
@@ -116,7 +117,7 @@ def test_interpolations_are_resolved(write: Write, monkeypatch: pytest.MonkeyPat
     assert composed.problems == ()
     assert composed.tree["feed"]["path"] == "bars/x.csv"
     assert composed.tree["costs"]["maker"] == 0.001
-    assert composed.tree["report"] == [0.001, 0.001, 1.0]
+    assert composed.tree["report"][:3] == [0.001, 0.001, 1.0]
 
 
 # ── provenance ────────────────────────────────────────────────────────────────────────────────
@@ -133,7 +134,7 @@ def test_origin_is_the_line_of_the_last_file_that_sets_a_value(write: Write) -> 
     assert composed.origin(("costs", "maker")) == "conf/experiment/one.yaml:4"
     assert composed.origin(("universe", "symbols", 0)) == "conf/experiment/one.yaml:6"
     shipped = ROOT / "conf/strategy/ema_cross.yaml"
-    assert composed.origin(("strategy", "ema_cross", "fast")) == f"{shipped}:9"
+    assert composed.origin(("strategy", "ema_cross", "fast")) == f"{shipped}:15"
     assert composed.origin(("strategy", "ema_cross")) == f"{shipped}:1"
 
 
@@ -184,7 +185,9 @@ def test_hash_follows_values_and_the_order_of_parts_only(write: Write) -> None:
     assert plain != config_hash(compose(["costs.taker=0.002"]))
     one, other = "risk=[stale_price,position_size]", "risk=[position_size,stale_price]"
     assert config_hash(compose([one])) != config_hash(compose([other]))
-    write("conf/costs/default.yaml", "{slippage_bps: 1.0, maker: 0.001, taker: 0.001}\n")
+    shipped = yaml.safe_load((ROOT / "conf/costs/default.yaml").read_text(encoding="utf-8"))
+    backwards = dict(reversed(shipped.items()))
+    write("conf/costs/default.yaml", yaml.safe_dump(backwards, sort_keys=False))
     assert plain == config_hash(compose())
     assert len(plain) == 64
 

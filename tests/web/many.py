@@ -27,7 +27,7 @@ _ROWS = {  # table → what it holds at the event -n, and of which n
     "denial": (f"{_BOOK}, 'order_notional', '1200.0', '1000.0'", "where n % 10 = 3"),
     "fill": (
         f"{_BOOK}, -n, {_SIGN} || '0.1', '100.5', '0.01', iif(n % 2, '0.1', '0.0'), '1000.0',"
-        " 'signal'",
+        " 'signal', null",
         "",
     ),
 }
@@ -69,7 +69,7 @@ def _fill(connection: sqlite3.Connection, count: int) -> None:
     connection.execute(
         f"{numbers} insert into trade select -n, 0, 'past', {_BOOK}, -(n + 1) * {MS},"
         f" -n * {MS}, -(n + 1), '0.1', '100.5', '100.6', '0.02', {_PROFIT}, '1000.0',"
-        f" 'signal', {_CONFIG} from number where n % 2 = 0"
+        f" 'signal', {_CONFIG}, null from number where n % 2 = 0"
     )
     for _, made in indexes:
         connection.execute(made)

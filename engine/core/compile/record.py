@@ -84,6 +84,7 @@ def declared_of(record: type) -> dict[str, Any]:
 
 
 def is_open(declared: Any) -> bool:
+    """Return whether a field leaves the length of an array to `window`."""
     if isinstance(declared, Array):
         return declared.length is None
     return isinstance(declared, type) and issubclass(declared, Record) and declared.is_open

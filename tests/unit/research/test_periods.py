@@ -78,7 +78,14 @@ def test_the_worst_drawdowns_are_those_of_the_statistics(values: list[float]) ->
     empty = np.empty(0)
     columns = {"profit": empty, "return": empty, "bars_held": np.empty(0, np.int64)}
     known = stats.compute(
-        values[0], ts, equity, to_table(columns), notional=0.0, fees=0.0, in_market_ms=0
+        values[0],
+        ts,
+        equity,
+        to_table(columns),
+        notional=0.0,
+        fees=0.0,
+        opened_at=ts[:0],
+        closed_at=ts[:0],
     )
     falls = periods.falls(ts, stats.drawdowns(values[0], equity), 100)
     assert min((fall.depth for fall in falls), default=0.0) == known["max_drawdown"]

@@ -92,6 +92,16 @@ def test_each_scenario_is_what_one_calculates(
     assert profit(machine, worst) == pytest.approx(pessimistic, abs=1e-9)
 
 
+def test_a_pessimist_is_stopped_at_the_worst_price_of_the_bar(machine: type) -> None:
+    # in at 100, stop at 95: the bar falls to 90; the pessimist is in a bar later, at 100 too
+    rows = [[100, 100, 100, 100]] * 3 + [[100, 100, 90, 100]]
+    story = numbered(bar_events(rows), target(1 * MINUTE, 1.0))
+    plan = portfolio(follower(stop_loss=0.05))
+    best, worst = both(plan)
+    for other, price in ((best, 95.0), (plan, 95.0), (worst, 90.0)):
+        assert run(machine, other, story).logs["fills"]["price"][-1] == price
+
+
 # ── in a backtest ─────────────────────────────────────────────────────────────────────────────
 
 SETTINGS = [
