@@ -177,7 +177,8 @@ class Shell:
             "yaml": settings.masked_yaml,
             "first_used_at": started,
         }
-        events = self.happening("start", "info", f"started after event {recovered.seq}.")
+        begun = f"started after event {recovered.seq}." if recovered.seq >= 0 else "started anew."
+        events = self.happening("start", "info", begun)
         for note in recovered.notes:
             events += self.happening("recovery", "warning", note)
         made = {"config": [config], "run": [run], "event": events, "snapshot": [self.snapshot()()]}

@@ -297,7 +297,7 @@ def test_every_kind_is_drawn(stores: Path, tmp_path: Path) -> None:
     assert re.search(r"after \d+ \w+.*, from", texts["trades"])
     assert "pause ema_cross set a trader: looks odd" in texts["events"]
     assert "a trader: pause ema_cross · paused ema_cross done" in texts["events"]
-    assert "started after event" in texts["events"]
+    assert "started anew" in texts["events"]
 
 
 # ── what it costs ─────────────────────────────────────────────────────────────────────────────
