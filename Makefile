@@ -8,7 +8,8 @@ KIND ?= strategy
 SETUP := $(VENV)/.installed
 PEERS := .venv-peers/.installed
 
-SHIPPED := 'strategy=[ema_cross,macd,supertrend,donchian,bollinger,rsi_reversion,multi_timeframe,buy_and_hold,external]'
+TREND := ema_cross,macd,supertrend,donchian,multi_timeframe
+SHIPPED := 'strategy=[$(TREND),bollinger,rsi_reversion,buy_and_hold,external]'
 SYNC := --quiet --require-hashes --compile-bytecode
 OURS := --quiet --no-deps --no-build-isolation
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
