@@ -146,6 +146,38 @@ def test_a_cross_position_has_the_whole_account_behind_it(machine: type) -> None
     )
 
 
+def crossed(x: list[Any], y: list[Any], *quantities: float) -> tuple[Portfolio, Any]:
+    """Return two cross perpetuals with 100 behind them, long one after the other at 100."""
+    symbols = ("X/USD:USD", "Y/USD:USD")
+    grids = tuple(Instrument(s, leverage=10.0, isolated=False, maintenance=0.005) for s in symbols)
+    pairs = enumerate(zip(symbols, quantities, strict=True))
+    books = [follower(f"f{i}", symbols=(symbol,), quantity=q) for i, (symbol, q) in pairs]
+    wishes = [target((i + 1) * MINUTE, 1.0, instance=i, symbol=i) for i in range(2)]
+    events = numbered(bar_events(x), bar_events(y, symbol=1), *wishes)
+    return portfolio(*books, instruments=grids, cash=100.0), events
+
+
+@pytest.mark.parametrize(("quantity", "held"), [(3.1, [5.0]), (2.9, [5.0, 2.9])])
+def test_what_a_cross_position_loses_is_not_free(
+    quantity: float, held: list[float], machine: type
+) -> None:
+    # 5 X at 100 bind 50 and lose 5 x 4 = 20: of 100 are 30 free, and 3.1 Y need 31
+    fallen = (96, 96, 96, 96)
+    plan, events = crossed([FLAT, (100, 100, 96, 96), fallen], [FLAT] * 3, 5.0, quantity)
+    _, logs = account(machine, plan, events)
+    assert logs["fills"]["quantity"].tolist() == held
+
+
+def test_what_another_cross_position_loses_moves_the_liquidation_price(machine: type) -> None:
+    # 4 Y lose 4 x 10 = 40 and must keep 0.005 x 4 x 90 = 1.8: (500 - 58.2) / (5 x 0.995) = 88.804
+    fallen = (90, 90, 90, 90)
+    x = [FLAT, FLAT, FLAT, FLAT, (100, 100, 88.7, 90)]
+    plan, events = crossed(x, [FLAT, FLAT, (100, 100, 90, 90), fallen, fallen], 5.0, 4.0)
+    _, logs = account(machine, plan, events)
+    assert logs["fills"]["quantity"].tolist() == [5.0, 4.0, -5.0]
+    assert logs["fills"]["price"][-1] == pytest.approx((500 - 58.2) / (5 * 0.995))
+
+
 def test_a_stop_before_the_liquidation_price_comes_first(machine: type) -> None:
     play(
         machine,
