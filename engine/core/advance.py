@@ -59,8 +59,7 @@ def advance(core: Core, events: Sequence[Event], first: int, last: int, equity: 
         book inside                    match.rest, reach.fill_level
         book wins … lost, volatilities sizing.learn, sizing.measure
         book orders, working orders    order.place, order.cancel, match
-        book resting, levels           ask, reach.fill_level, resting
-        levels in users' states        resting (what is told)
+        levels, as users see them too  ask, reach, resting
         rule_view, intent              risk.decide (scratch for users' checks)
         log, signals … trades          log
     """
