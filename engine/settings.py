@@ -146,9 +146,9 @@ def _crossed(found: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
             yield from _narrowed(universe, instance, ("strategy", name, "symbols"))
         if found["feed"] and instance.timeframe:
             spanned: Place = ("strategy", name, "timeframe")
-            yield from _spanned(found["feed"].timeframe, instance.timeframe, spanned)
+            yield from _spanned(found["feed"], instance.timeframe, spanned)
         if universe and found["feed"]:
-            yield from _watched(universe, found["feed"].timeframe, name, instance)
+            yield from _watched(universe, found["feed"], name, instance)
         sizing = instance.sizing or found.get("sizing")
         if sizing and sizing.kind == "risk":
             yield from _stopped(instance, ("strategy", name, "exits", "stop_loss"))
@@ -234,15 +234,22 @@ def _narrowed(universe: Universe, instance: Instance, place: Place) -> Iterator[
             yield place, f"must be in universe.symbols, {symbol} was not{hint} Add it there."
 
 
-def _spanned(base: str, timeframe: str, place: Place) -> Iterator[tuple[Place, str]]:
+def _spanned(feed: Any, timeframe: str, place: Place) -> Iterator[tuple[Place, str]]:
+    base = of_events(feed)
     if _span(base) and _span(timeframe) % _span(base):
+        key = "timeframe" if base == feed.timeframe else "detail_timeframe"
         yield (
             place,
             (
-                f"must be a multiple of feed.timeframe, {base}, was {timeframe}. Choose a"
+                f"must be a multiple of feed.{key}, {base}, was {timeframe}. Choose a"
                 " multiple, or a feed of shorter bars."
             ),
         )
+
+
+def of_events(feed: Any) -> str:
+    """Return the timeframe of the bars that are events: the shortest that a strategy can see."""
+    return getattr(feed, "detail_timeframe", None) or str(feed.timeframe)
 
 
 def _stopped(instance: Instance, place: Place) -> Iterator[tuple[Place, str]]:
@@ -263,10 +270,10 @@ def _stopped(instance: Instance, place: Place) -> Iterator[tuple[Place, str]]:
 
 
 def _watched(
-    universe: Universe, base: str, name: str, instance: Instance
+    universe: Universe, feed: Any, name: str, instance: Instance
 ) -> Iterator[tuple[Place, str]]:
     """Yield what a strategy cannot watch: what is not there, and what it is called with anyway."""
-    strategy, own = instance.strategy, instance.timeframe or base
+    strategy, own = instance.strategy, instance.timeframe or feed.timeframe
     for watch in strategy.watches.values():
         timeframe = getattr(strategy, watch.timeframe) if watch.timeframe else own
         is_own = _span(timeframe) == _span(own)
@@ -277,7 +284,7 @@ def _watched(
             except ValueError as wrong:
                 yield place, f"{wrong}."
                 continue
-            yield from _spanned(base, timeframe, place)
+            yield from _spanned(feed, timeframe, place)
             if is_own and not watch.symbol:
                 differ = f"must differ from the timeframe of the instance, {own}, was the same"
                 yield place, f"{differ}. Choose a longer one."
