@@ -4,6 +4,7 @@
 `build` turns settings into what the core trades.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
@@ -127,6 +128,7 @@ def _crossed(found: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
         yield from _symbols(universe)
         if account := found.get("account"):
             yield from _quotes(universe, account)
+        yield from _levered(found, universe)
     yield from _funded(found)
     if mode and mode.name == "paper" and execution and execution.opposite_books == "allow":
         place: Place = ("execution", "opposite_books")
@@ -189,6 +191,25 @@ def _leveraged(declared: Instrument, place: Place) -> Iterator[tuple[Place, str]
             f"must leave more margin than maintenance_ratio, {least:g}, was {leverage:g}, which"
             f" leaves {1.0 / leverage:g}. Lower it.",
         )
+
+
+def _levered(found: Mapping[str, Any], universe: Universe) -> Iterator[tuple[Place, str]]:
+    """Yield what a sizing takes beyond the smallest leverage of the symbols that it is for."""
+    traded: dict[Place, tuple[Any, set[str]]] = {}
+    for name, instance in found["strategy"].items():
+        place: Place = ("strategy", name, "sizing") if instance.sizing else ("sizing",)
+        both = traded.setdefault(place, (instance.sizing or found.get("sizing"), set()))
+        both[1].update(instance.symbols or universe.symbols)
+    for place, (sizing, symbols) in traded.items():
+        levers = [(universe.instrument(symbol).leverage or 1.0, symbol) for symbol in symbols]
+        most, symbol = min(levers, default=(math.inf, ""))
+        for key in ("ratio", "ratio_max"):
+            if (ratio := getattr(sizing, key, 0.0)) > most:
+                yield (
+                    (*place, key),
+                    f"must be at most {most:g}, the leverage of {symbol}, was {ratio:g}. Lower it,"
+                    " or trade perpetuals of more leverage.",
+                )
 
 
 def _funded(found: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
