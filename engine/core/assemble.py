@@ -7,8 +7,11 @@ import numpy as np
 
 from engine.core.block import LOGS, TABLES, Words, allocate, table_of, tail_of, word_of
 from engine.core.compile.declare import Part
+from engine.core.compile.record import hints, where
+from engine.core.levels import Levels
 from engine.core.portfolio import Instance, Portfolio
 from engine.core.records import ORDERS_PER_BOOK, RUNGS_MAX, Roi, Rung, Sizing
+from engine.errors import ConfigError
 
 LOG_ROWS = 1 << 14
 _SAME = (  # fields of a book that are those of its instance
@@ -65,6 +68,24 @@ class Layout:
             for symbol in [symbols.index(watched.symbol) if watched.symbol else place.symbol]
         )
 
+    def levels(self, k: int) -> tuple[int, int]:
+        """Return where in its state the strategy of a book keeps `Levels`, in words, and how many.
+
+        (0, 0) where it has none. Raises ConfigError where it has several.
+        """
+        part = type(self.parts[self.books[k].instance])
+        state = getattr(part, "State", None)
+        found = [name for name, kind in hints(state).items() if kind is Levels] if state else []
+        if len(found) > 1:
+            raise ConfigError(
+                f"{where(part)}: {part.__name__}.State: must have one Levels at most, had"
+                f" {len(found)} ({', '.join(found)}). Keep all prices in one of them."
+            )
+        if not found:
+            return 0, 0
+        record = part.StateRecord
+        return word_of(record, found[0]), record.dtype[found[0]]["price"].shape[0]
+
     def series(self) -> list[Line]:
         """Return what each row of the table of series stands for."""
         calling = {Line(place.symbol, True, place.span) for place in self.books}
@@ -101,6 +122,7 @@ def assemble(plan: Layout) -> tuple[Words, Words]:
         "volatilities": len(volatilities(plan)),
         "rules": len(portfolio.rules),
         "working": len(plan.books) * ORDERS_PER_BOOK,
+        "levels": sum(plan.levels(k)[1] for k in range(len(plan.books))),
     }
     users = [plan.parts[place.instance] for place in plan.books]
     users += [rule for _, rule in portfolio.rules]
@@ -119,7 +141,7 @@ def assemble(plan: Layout) -> tuple[Words, Words]:
     for r in range(len(portfolio.rules)):
         params, state = next(places)
         table_of(block, "rules")[r] = (len(portfolio.instances) + r, params, state)
-    return block, _log(len(plan.books), len(portfolio.rules))
+    return block, _log(counts["books"], counts["levels"], counts["rules"])
 
 
 def _user_words(user: Part) -> int:
@@ -239,6 +261,10 @@ def _book(block: Words, k: int, place: Place, plan: Layout, offsets: tuple[int, 
     row["rung_end"] = row["rung_first"] + len(instance.ladder)
     row["roi_first"] = sum(len(one.roi) for one in before)
     row["roi_end"] = row["roi_first"] + len(instance.roi)
+    place_in_state, count = plan.levels(k)
+    row["levels"] = row["state"] + place_in_state if count else 0
+    row["level_first"] = sum(plan.levels(j)[1] for j in range(k))
+    row["level_end"] = row["level_first"] + count
 
 
 def _payable(portfolio: Portfolio, instance: Instance, ratio: float) -> float:
@@ -250,13 +276,15 @@ def _payable(portfolio: Portfolio, instance: Instance, ratio: float) -> float:
     return ratio * (1.0 - instance.reserve_ratio) / cost
 
 
-def _log(books: int, rules: int) -> Words:
+def _log(books: int, levels: int, rules: int) -> Words:
     """Return an empty log that holds the rows of at least one more event when `rows_max` is hit.
 
     At most a book sees all its orders rejected and placed again, leaves on each rung and what is
-    left, is liquidated with what waits, and decides on two bars.
+    left, is liquidated with what waits, and decides on two bars; a level is filled, taken back, and
+    decided upon as often.
     """
     margin = books * (3 * ORDERS_PER_BOOK + 2 * RUNGS_MAX + 16 + 2 * rules)
+    margin += levels * (32 + 2 * rules)
     rows = LOG_ROWS + margin
     log = allocate({"log": 1} | {name: rows for name in LOGS if name != "log"})
     np.copyto(table_of(log, "log")["rows_max"], LOG_ROWS)

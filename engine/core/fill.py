@@ -7,6 +7,7 @@ from engine.core.ledger import free, post
 from engine.core.log import log_fill, log_order, log_trade
 from engine.core.protect import protect, unprotect
 from engine.core.records import Reason, Status
+from engine.core.resting import tell_position, withdraw
 from engine.core.sizing import learn
 
 TAKES = -1.0  # in the place of a share
@@ -69,10 +70,14 @@ def settle(
     paid = post(core, k, ts, quantity, price, fee)
     log_order(core, k, order, status, quantity, price, reason)
     log_fill(core, k, order, ts, quantity, price, fee, slippage, paid, reason)
+    if book.levels > 0:
+        tell_position(core, k)
     if book.position == 0.0:
         unprotect(core, k)
         learn(core, k, was_long)
         log_trade(core, k, ts, was_long, reason)
+        if book.resting > 0:
+            withdraw(core, k, reason != Reason.SIGNAL, reason)
     elif book.position > 0.0 if quantity > 0.0 else book.position < 0.0:
         protect(core, k)
 

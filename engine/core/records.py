@@ -61,6 +61,7 @@ class Reason(enum.IntEnum):
     TAKE_WRONG_SIDE = 27
     NO_STOP = 28
     NO_VOLATILITY = 29
+    FAILED = 30
     RULE = 100
 
 
@@ -316,6 +317,10 @@ class Book(Record):
     due: int  # … before this time
     inside: int  # seq of the event inside which a limit order entered, not at its open
     orders: int  # how many of the book's order rows are working
+    levels: int  # word offset of the strategy's `Levels` in the block, 0 where it has none
+    level_first: int  # rows of the levels
+    level_end: int
+    resting: int  # how many of them have an order at work
     opened_at: int  # of the present round trip: bar or tick time of its first fill
     opened_seq: int
     bought: float  # quantity bought so far in the present round trip
