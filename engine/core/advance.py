@@ -55,7 +55,7 @@ def advance(core: Core, events: Sequence[Event], first: int, last: int, equity: 
         book wish                      signal.consider
         book position entry … paid     ledger.post
         book funding                   ledger.post, ledger.fund
-        book stop take … due           protect (best: follow), exits (rung, roi)
+        book stop take … due           protect (best: follow), exits (rung …, roi)
         book inside                    match.rest, reach.fill_level
         book wins … lost, volatilities sizing.learn, sizing.measure
         book orders, working orders    order.place, order.cancel, match

@@ -268,8 +268,11 @@ def _book(block: Words, k: int, place: Place, plan: Layout, offsets: tuple[int, 
 
 
 def _payable(portfolio: Portfolio, instance: Instance, ratio: float) -> float:
-    """Return a fraction of the equity without reserve, fee and slippage: it pays for itself."""
-    cost = (1.0 + portfolio.slippage) * (1.0 + portfolio.taker)
+    """Return a fraction of the equity without reserve, fee and slippage: it pays for itself.
+
+    Of more than the equity, which leverage allows, the equity pays the whole fee.
+    """
+    cost = (1.0 + portfolio.slippage) * (1.0 + portfolio.taker * max(ratio, 1.0))
     return ratio * (1.0 - instance.reserve_ratio) / cost
 
 

@@ -106,33 +106,40 @@ def take_profits(core: Core, k: int, bar: Bar, reached: float, is_open: bool) ->
         price = reached if is_open else target
         if target == end:
             reason = Reason.TAKE_PROFIT if end == book.take else Reason.ROI
-            if not reduce(core, k, ts, book.position, price, reason):
+            if reduce(core, k, ts, book.position, price, reason) != 0.0:
                 return
         else:
-            quantity = rung_quantity(core, k)
-            book.rung += 1
-            if quantity != 0.0 and not reduce(core, k, ts, quantity, price, Reason.TAKE_PROFIT):
+            quantity, left = rung_quantity(core, k), 0.0
+            if quantity != 0.0:
+                left = reduce(core, k, ts, quantity, price, Reason.TAKE_PROFIT)
+            book.rung_left = left
+            if left != 0.0:
                 return
+            book.rung += 1
 
 
 def rung_quantity(core: Core, k: int) -> float:
     """Return how much of book `k` its next rung leaves, signed as the position is.
 
-    A share of all that was entered, cut to the lot and to what is left.
+    A share of all that was entered, or what the volume has left of it; cut to the lot and to the
+    position.
     """
     book = core.books[k]
     share, lot = core.rungs[book.rung_first + book.rung].share, core.symbols[book.symbol].lot
     entered = book.bought if book.position > 0.0 else book.sold
-    quantity = min(share * entered, abs(book.position))
+    quantity = share * entered
+    if book.rung_left > 0.0 and share < 1.0:
+        quantity = book.rung_left
+    quantity = min(quantity, abs(book.position))
     if lot > 0.0 and share < 1.0:
         quantity = math.floor(quantity / lot + 1e-9) * lot
     return quantity if book.position > 0.0 else -quantity
 
 
-def reduce(core: Core, k: int, ts: int, quantity: float, price: float, reason: int) -> bool:
+def reduce(core: Core, k: int, ts: int, quantity: float, price: float, reason: int) -> float:
     """Leave `quantity` of the position of book `k`, signed as the position is, at a price.
 
-    Returns whether the volume sufficed for all of it.
+    Returns how much of it found no volume, unsigned.
     """
     account = core.account
     account.orders += 1
@@ -141,4 +148,4 @@ def reduce(core: Core, k: int, ts: int, quantity: float, price: float, reason: i
     left = execute(core, k, order, -quantity, 1, ts, price, reason, TAKES)
     if left != 0.0:  # the price is still there with the next event
         log_order(core, k, order, Status.CANCELED, left, price, Reason.NO_VOLUME)
-    return left == 0.0
+    return abs(left)

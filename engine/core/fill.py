@@ -40,7 +40,7 @@ def execute(
         if filled == 0.0:
             return left
         quantity = filled
-    rate = account.maker
+    rate, due = account.maker, price  # the price without slippage
     if share < 0.0:
         rate = account.taker
         slippage = account.slippage
@@ -55,20 +55,21 @@ def execute(
         return 0.0
     symbol.room -= abs(quantity)
     status = Status.FILLED if left == 0.0 else Status.PARTIAL
-    settle(core, k, order, status, quantity, ts, price, fee, reason)
+    lost = quantity * (price - due) * symbol.contract_size
+    settle(core, k, order, status, quantity, ts, price, fee, lost, reason)
     return left
 
 
 def settle(
     core: Core, k: int, order: int, status: Status, quantity: float, ts: int, price: float,
-    fee: float, reason: int,
+    fee: float, slippage: float, reason: int,
 ) -> None:  # fmt: skip
     """Enter a fill of book `k`, log it, and protect what is held, or log the trade it ends."""
     book = core.books[k]
     was_long = book.position > 0.0
     paid = post(core, k, ts, quantity, price, fee)
     log_order(core, k, order, status, quantity, price, reason)
-    log_fill(core, k, order, ts, quantity, price, fee, paid, reason)
+    log_fill(core, k, order, ts, quantity, price, fee, slippage, paid, reason)
     if book.levels > 0:
         tell_position(core, k)
     if book.position == 0.0:

@@ -71,7 +71,7 @@ def log_order(
 
 def log_fill(
     core: Core, k: int, order: int, ts: int, quantity: float, price: float, fee: float,
-    paid: float, reason: int,
+    slippage: float, paid: float, reason: int,
 ) -> None:  # fmt: skip
     """Append a fill of book `k` that is already in the ledger."""
     row = core.fills[core.log.fills]
@@ -82,6 +82,7 @@ def log_fill(
     row.quantity = quantity
     row.price = price
     row.fee = fee
+    row.slippage = slippage
     row.paid = paid
     row.position = core.books[k].position
     row.cash = core.account.cash

@@ -76,6 +76,7 @@ class FillRow(Record):
     quantity: float
     price: float
     fee: float
+    slippage: float  # money that the fill's price cost beyond that of the event
     paid: float  # what the account's cash lost by it: the fee, and what was bought or lost
     position: float  # of the book, afterwards
     cash: float  # afterwards

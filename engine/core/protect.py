@@ -25,6 +25,7 @@ def protect(core: Core, k: int) -> None:
         book.trailing = 0.0
         book.break_even = 0.0
         book.rung = 0
+        book.rung_left = 0.0
         book.roi = 0
     book.stop = stop_at(core, k, book.entry, side)
     book.stop_reason = Reason.STOP_LOSS

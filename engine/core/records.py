@@ -310,6 +310,7 @@ class Book(Record):
     trailing: float  # where the trailing stop is, 0.0 where it does not trail yet
     break_even: float  # the same of the break-even stop
     rung: int  # how many of the ladder are gone
+    rung_left: float  # of the next one, what the volume has left of it; 0.0 for all
     roi: int  # how many rows have come of age
     floor: float  # nothing happens to the position while prices stay above it …
     ceiling: float  # … and below this …

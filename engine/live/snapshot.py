@@ -32,7 +32,7 @@ _MARKET = {
 _HELD = (
     *("position", "entry", "stop", "take", "orders", "resting"),
     *("opened_at", "opened_seq", "bought", "spent", "sold", "earned", "paid", "opened_equity"),
-    *("best", "rung", "wins", "losses", "won", "lost"),
+    *("best", "rung", "rung_left", "wins", "losses", "won", "lost"),
 )
 _OWNED = ("ts", "seq", "cash", "fees", "orders", "killed")  # of the account
 
