@@ -222,8 +222,12 @@ def _funded(found: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
                 ("costs", "funding_files", symbol),
                 "must be a perpetual of universe.symbols, was not. Declare it with kind: linear.",
             )
-    if mode and mode.name == "paper" and (costs.funding_ratio or costs.funding_files):
-        yield ("costs",), "funding must be left out for mode=paper, was set. Leave it to backtests."
+    if mode and mode.name == "paper" and costs.funding_files:
+        yield (
+            ("costs", "funding_files"),
+            "must be null for mode=paper, was set: a file ends, the market goes on. Write"
+            " funding_ratio.",
+        )
 
 
 def _quotes(universe: Universe, account: Account) -> Iterator[tuple[Place, str]]:

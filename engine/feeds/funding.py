@@ -1,19 +1,14 @@
-"""Funding of perpetuals as events: from files of rates, or the same rate again and again."""
+"""Funding of perpetuals as events: the same rate again and again, also amid a market that goes on.
 
-from collections.abc import Iterator
-from pathlib import Path
+Recorded rates are read by `rates`, which brings pyarrow along.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from engine.clock import utc
 from engine.core.records import Event, Kind
-from engine.errors import ConfigError, DataError
-from engine.feeds.targets import column, read_table
-
-HOLE = 1.5  # times the usual distance between two rates
-RATE_MAX = 0.05  # of one settlement; venues cap theirs below
 
 Rows = np.ndarray[Any, np.dtype[np.void]]
 
@@ -22,61 +17,46 @@ def constant(symbol: int, ratio: float, hours: float, first: int, last: int) -> 
     """Return FUNDING events of one rate at each full `hours` of the day behind `first` ms."""
     step = int(hours * 3_600_000)
     ts = np.arange(first // step + 1, last // step + 1, dtype=np.int64) * step
-    return _events(symbol, ts, np.full(len(ts), ratio))
+    return due(symbol, ts, np.full(len(ts), ratio))
 
 
-def recorded(path: Path, symbol: int, first: int, last: int) -> Rows:
-    """Return FUNDING events of a file with the columns ts (UTC ms) and rate, `first` to `last`.
+def amid(
+    market: Iterable[Rows], ratio: float, hours: float, settled: Mapping[int, int]
+) -> Iterator[Rows]:
+    """Yield the events of a market in the order of time, with FUNDING of one rate among them.
 
-    Raises ConfigError where there is no such file, DataError with all that is wrong in it: rates
-    must cover the whole time without a hole, since a rate that is missing flatters one side.
+    `settled` says of each perpetual, by its index, up to which time (ms) it is settled. Funding
+    stands behind all else of its time, as in a backtest: that of the last time waits for what comes
+    next, or for the end.
     """
-    if not path.is_file():
-        raise ConfigError(f"{path}: must be a file of funding rates, was missing. Correct it.")
-    table = read_table(path)
-    problems = list(_problems(path, table, first, last))
-    if problems:
-        raise DataError(*problems)
-    ts, rate = column(table, "ts", np.int64), column(table, "rate", np.float64)
-    inside = (ts > first) & (ts <= last)
-    return _events(symbol, ts[inside], rate[inside])
+    done = dict(settled)
+    last = None
+    for events in market:
+        last = int(events["ts"][-1])
+        yield _merged(events, _until(done, ratio, hours, last - 1))
+    if last is not None and len(rest := _until(done, ratio, hours, last)):
+        yield rest
 
 
-def _problems(path: Path, table: pa.Table, first: int, last: int) -> Iterator[str]:
-    missing = [name for name in ("ts", "rate") if name not in table.column_names]
-    if missing or not table.num_rows:
-        has = ", ".join(table.column_names) or "none"
-        yield (
-            f"{path}: must have the columns ts and rate, and a row, has {has} and {table.num_rows}"
-            " rows. Rename or add them."
-        )
-        return
-    ts, rate = column(table, "ts", np.int64), column(table, "rate", np.float64)
-    bad = np.flatnonzero(~(np.abs(rate) <= RATE_MAX))
-    if len(bad):
-        yield (
-            f"{path}: rate must be from -{RATE_MAX} to {RATE_MAX}, was {rate[bad[0]]:g} at"
-            f" {utc(int(ts[bad[0]]))}; {len(bad)} such rows. Write fractions, not percent."
-        )
-    steps = np.diff(ts)
-    if (steps <= 0).any():
-        row = int(np.flatnonzero(steps <= 0)[0]) + 2
-        yield f"{path}: rows must be in time order, row {row} is not later. Sort them by ts."
-        return
-    usual = float(np.median(steps)) if len(steps) else float(max(last - first, 1))
-    edges = np.concatenate(([min(first, ts[0])], ts, [max(last, ts[-1])]))
-    gaps = np.flatnonzero((np.diff(edges) > HOLE * usual) & (edges[1:] > first))
-    gaps = gaps[edges[gaps] < last]
-    if len(gaps):
-        begins, ends = edges[gaps[0]], edges[gaps[0] + 1]
-        yield (
-            f"{path}: must have a rate each {usual / 3_600_000:g} hours, has none from"
-            f" {utc(int(begins))} to {utc(int(ends))}; {len(gaps)} such holes. Add the rows, or end"
-            " the test before."
-        )
+def _until(done: dict[int, int], ratio: float, hours: float, last: int) -> Rows:
+    """Return what is due up to `last` (ms), in the order of time and symbol, and take note."""
+    found = [due(0, np.empty(0, np.int64), np.empty(0))]
+    for symbol, upto in done.items():
+        found.append(constant(symbol, ratio, hours, upto, last))
+        done[symbol] = max(upto, last)
+    rows = np.concatenate(found)
+    return rows[np.argsort(rows["ts"], kind="stable")]
 
 
-def _events(symbol: int, ts: Any, rates: Any) -> Rows:
+def _merged(events: Rows, funding: Rows) -> Rows:
+    if not len(funding):
+        return events
+    both = np.concatenate([events, funding])
+    return both[np.argsort(both["ts"], kind="stable")]
+
+
+def due(symbol: int, ts: Any, rates: Any) -> Rows:
+    """Return FUNDING events of one perpetual at the times `ts`, ms."""
     events = np.zeros(len(ts), Event.dtype)
     events["kind"] = Kind.FUNDING
     events["symbol"] = symbol

@@ -19,7 +19,8 @@ from engine.store.tables import ACTIONS
 COMMANDS = {action: Kind[action.upper()] for action in ACTIONS}
 
 
-_TIMER, _PAUSE = int(Kind.TIMER), int(Kind.PAUSE)  # looked at for every piece of the market
+_TIMER = int(Kind.TIMER)  # looked at for every piece of the market …
+_PAUSE, _REARM = int(Kind.PAUSE), int(Kind.REARM)  # … as the first and the last command are
 _PLACED = int(Status.PLACED)
 
 
@@ -30,7 +31,7 @@ class Said:
     events   those that were processed, the last of which said something or was the last of all
     curve    equity after each of them
     logs     rows of each log
-    books    book → its row, working orders and levels, of every book that ordered or was filled
+    books    book → row, working orders and levels, of each that ordered, was filled or paid
     account  the account's row, afterwards
     failed   (book, -1) for a strategy that failed, (book, rule) for a rule; each is told once
     before   for a command: the state before it
@@ -98,7 +99,7 @@ class Outputs:
         for part in _apart(events):
             curve = np.empty(len(part))
             has_timer = bool((part["kind"] == _TIMER).any())
-            has_command = int(part["kind"][0]) >= _PAUSE
+            has_command = is_command(part[0])
             before = state(self.machine) if has_command else {}
             first = 0
             while first < len(part):
@@ -110,7 +111,9 @@ class Outputs:
     def _said(self, events: Rows, curve: Curve, before: dict[str, Any]) -> Said:
         logs, block = drain(self.machine), self.machine.block
         failed = self._failed() if block[self._failure] != Failure.NONE else []
-        touched: Iterable[int] = {*logs["orders"]["book"].tolist(), *logs["fills"]["book"].tolist()}
+        touched: Iterable[int] = {
+            k for log in ("orders", "fills", "postings") for k in logs[log]["book"].tolist()
+        }
         if before:
             touched = range(len(self.machine.plan.books))
         return Said(
@@ -154,7 +157,7 @@ class Outputs:
 
 def is_command(event: Any) -> bool:
     """Return whether an event is a person's word."""
-    return int(event["kind"]) >= _PAUSE
+    return _PAUSE <= int(event["kind"]) <= _REARM
 
 
 def _apart(events: Rows) -> Iterator[Rows]:
@@ -163,7 +166,7 @@ def _apart(events: Rows) -> Iterator[Rows]:
     if kinds.max() < _PAUSE:
         yield events
         return
-    at = np.flatnonzero(kinds >= _PAUSE)
+    at = np.flatnonzero((kinds >= _PAUSE) & (kinds <= _REARM))
     for part in np.split(events, np.unique(np.concatenate([at, at + 1]))):
         if len(part):
             yield part

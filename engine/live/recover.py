@@ -8,7 +8,7 @@ them never happened: the market is asked for them again.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -41,20 +41,26 @@ from engine.store.latches import is_paused
 from engine.store.rows import LOGGED, Scribe, difference, stored
 from engine.store.tables import Row
 
-_TIMER = int(Kind.TIMER)
+_TIMER, _FUNDING = int(Kind.TIMER), int(Kind.FUNDING)
 
 
 @dataclass
 class Place:
-    """How far a market was processed: its last time in ms, and how many events had exactly it."""
+    """How far a market was processed: its last time in ms, and how many events had exactly it.
+
+    funded  perpetual → time of its last funding, ms
+    """
 
     ts: int | None = None
     count: int = 0
+    funded: dict[str, int] = field(default_factory=dict)
 
-    def move(self, events: Rows) -> None:
-        """Take note of processed events."""
+    def move(self, events: Rows, symbols: Sequence[str]) -> None:
+        """Take note of processed events, whose symbols count `symbols`."""
         kinds = events["kind"]
         if not len(events) or kinds.max() > _TIMER:
+            for event in events[kinds == _FUNDING]:
+                self.funded[symbols[int(event["symbol"])]] = int(event["ts"])
             events = events[kinds <= _TIMER]
         if not len(events):
             return
@@ -63,6 +69,15 @@ class Place:
         count = len(market) - int(market.searchsorted(last))
         self.count = self.count + count if last == self.ts else count
         self.ts = last
+
+    def settled(self, symbol: str, begin: int) -> int:
+        """Return up to which time (ms) a perpetual is settled; `begin` is when its market begins.
+
+        Funding comes behind all else of its time: what is due before the place is settled.
+        """
+        if self.ts is None:
+            return begin
+        return max(self.ts - 1, self.funded.get(symbol, 0))
 
     def before(self, events: Rows) -> Rows:
         """Return those that stand before this place, of events in the order of time."""
@@ -203,7 +218,7 @@ def _replay(
                     f"{wrong}. The replay of the journal must say what was committed. Keep"
                     f" {root.parent} as it is and report this."
                 )
-        found.place.move(events)
+        found.place.move(events, found.machine.plan.portfolio.symbols)
         found.seq = last
 
 
@@ -230,7 +245,7 @@ def _adapt(
     since: list[Rows] = []
     for events in _journaled(root, progress["run"], found.seq):
         committed = events[events["seq"] <= progress["seq"]]
-        found.place.move(committed)
+        found.place.move(committed, former.sections["symbols"])
         since.append(_as_history(committed, former.sections, plan))
         _pass(found.machine, since[-1])
         found.seq = min(int(events["seq"][-1]), progress["seq"])
@@ -241,7 +256,7 @@ def _adapt(
         copy_fresh(former, warm.block, plan, block, fresh)
         found.notes.append(f"{_names(plan, fresh)}: began anew, warmed up on {feed.history}.")
     held = {(p["instance"], p["symbol"]): p["words"] for p in queries.positions(connection)}
-    restore_ledger(former, progress["account"], held, plan, block)
+    restore_ledger(former, progress["account"], held, found.machine)
     restore_best(former, since, plan, block)
     tell_again(found.machine, fresh)
     protect_again(found.machine, fresh)

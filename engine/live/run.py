@@ -9,7 +9,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
@@ -25,6 +25,7 @@ from engine.core.machine import Rows
 from engine.core.records import Kind
 from engine.errors import ChanQuantError, ConfigError, StoreBroken
 from engine.failpoint import hit
+from engine.feeds import funding
 from engine.live.commands import OURS, Commands, answer
 from engine.live.lag import LagGuard
 from engine.live.notify import Notifier, Watchdog
@@ -179,11 +180,24 @@ class Live:
         place, feed = self.shell.place, self._feed
         begin = feed.beginning(clock.now_ms()) if place.ts is None else place.ts
         pace = Pace(begin, feed.speed)
-        for events in feed.after(self._symbols, begin, place.count):
+        market = feed.after(self._symbols, begin, place.count)
+        for events in self._funded(market, begin):
             async for due, is_past in pace.due(events, self.shell):
                 await self.shell.take(due, is_past=is_past)
                 await asyncio.sleep(0)  # commands come in between, however much is due
         self._stop.set()
+
+    def _funded(self, market: Iterator[Rows], begin: int) -> Iterator[Rows]:
+        """Return the market with the funding of its perpetuals, each settled once."""
+        costs, universe, place = self._settings.costs, self._settings.universe, self.shell.place
+        if not costs.funding_ratio:
+            return market
+        settled = {
+            s: place.settled(symbol, begin)
+            for s, symbol in enumerate(self._symbols)
+            if universe.instrument(symbol).kind == "linear"
+        }
+        return funding.amid(market, costs.funding_ratio, costs.funding_hours, settled)
 
     async def _obey(self) -> None:
         """Look for commands and for the kill file, for ever."""

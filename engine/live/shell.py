@@ -64,6 +64,7 @@ class Shell:
         self._outputs = Outputs(recovered.machine)
         self._identity = recovered.identity
         self._sections = sections(recovered.machine.plan)
+        self._symbols = recovered.machine.plan.portfolio.symbols
         self._scribe = scribe
         self._journal = journal
         self._writer = writer
@@ -96,12 +97,12 @@ class Shell:
             committed = None
             for said in self._outputs(events):
                 self.seq = said.seq
-                self.place.move(events[done : self.seq - begin + 1])
+                self.place.move(events[done : self.seq - begin + 1], self._symbols)
                 done = self.seq - begin + 1
                 committed = self._commit(said)
                 if len(said.logs["signals"]):
                     self.waits.append(clock.nanoseconds() - received)
-            self.place.move(events[done:])
+            self.place.move(events[done:], self._symbols)
             self.seq = begin + len(events) - 1
             self.progress += 1
             if is_past and committed is not None:
@@ -203,7 +204,7 @@ class Shell:
         block = self.machine.block.tobytes()
         account = table_of(self.machine.block, "account")[0]
         seq, ts, cash = self.seq, int(account["ts"]), float(account["cash"])
-        place = [self.place.ts, self.place.count]
+        place = [self.place.ts, self.place.count, dict(self.place.funded)]
         books = table_of(self.machine.block, "books")["position"].tolist()
         return lambda: self._snapshot_row(block, seq, ts, cash, place, books)
 

@@ -16,6 +16,7 @@ import numpy as np
 from engine.core.assemble import Layout, Place, assemble, volatilities
 from engine.core.block import LOGS, PLACES, TABLES, Core, Words, table_of
 from engine.core.compile.declare import Part
+from engine.core.ledger import add_up
 from engine.core.levels import Level
 from engine.core.machine import Machine, Rows
 from engine.core.protect import protect
@@ -30,7 +31,7 @@ _MARKET = {
     "volatilities": ("count", "close", "variance"),
 }
 _HELD = (
-    *("position", "entry", "stop", "take", "orders", "resting"),
+    *("position", "entry", "margin", "stop", "take", "orders", "resting", "funding"),
     *("opened_at", "opened_seq", "bought", "spent", "sold", "earned", "paid", "opened_equity"),
     *("best", "rung", "rung_left", "wins", "losses", "won", "lost"),
 )
@@ -180,16 +181,16 @@ def restore_ledger(
     former: Former,
     account: bytes,
     positions: Mapping[tuple[str, str], bytes],
-    plan: Layout,
-    block: Words,
+    machine: Machine,
 ) -> None:
-    """Put what the store says is held and owed into a block.
+    """Put what the store says is held and owed into a machine.
 
     account    the account's row as `progress.account` has it
     positions  (instance, symbol) → the book's row, working orders and levels, as bytes
 
     Raises ConfigError where something is held that no book of the plan can hold.
     """
+    plan, block = machine.plan, machine.block
     source = np.frombuffer(account, former.dtype("account"))[0]
     _copy(source, _row(block, "account", 0), _OWNED)
     books = {}
@@ -198,9 +199,12 @@ def restore_ledger(
         books[instance.name, symbol] = k
     instances = {instance for instance, _ in books}
     problems = []
+    others = _other_instruments(former, machine)
     for key, words in positions.items():
         book, orders, levels = _apart(former, words)
-        if key in books:
+        if key in books and key[1] in others and book["position"] != 0.0:
+            problems.append(_otherwise(*key, float(book["position"])))
+        elif key in books:
             k = books[key]
             _copy(book, _row(block, "books", k), _HELD)
             for q in range(int(book["orders"])):
@@ -214,7 +218,9 @@ def restore_ledger(
             problems.append(_left_behind(*key, float(book["position"]), key[0] in instances))
     if problems:
         raise ConfigError(*problems)
-    value_books(block)
+    core = Core(block, machine.log, ())
+    for s in range(len(core.symbols)):
+        add_up(core, s)
 
 
 def _apart(former: Former, words: bytes) -> tuple[Any, Rows, Rows]:
@@ -256,20 +262,6 @@ def restore_best(former: Former, since: Iterable[Rows], plan: Layout, block: Wor
         book["best"] = max(prices, key=lambda price: side * price)
 
 
-def value_books(block: Words) -> None:
-    """Add up positions and values anew, from the books and the last prices."""
-    account, books = _row(block, "account", 0), table_of(block, "books")
-    account["value"] = 0.0
-    for s, symbol in enumerate(table_of(block, "symbols")):
-        position = 0.0
-        for book in books[books["symbol"] == s]:
-            position += float(book["position"])
-        symbol["position"] = position
-        symbol["value"] = position * float(symbol["price"]) * float(symbol["contract_size"])
-        account["value"] += symbol["value"]
-    account["equity"] = account["cash"] + account["value"]
-
-
 def protect_again(machine: Machine, fresh: Iterable[int]) -> None:
     """Set the stops and takes of what is held anew: their ratios may have been edited.
 
@@ -296,6 +288,27 @@ def tell_again(machine: Machine, fresh: Iterable[int]) -> None:
             tell_position(core, k)
             for i in range(book.level_end - book.level_first):
                 tell_level(core, k, i, k not in fresh)
+
+
+def _other_instruments(former: Former, machine: Machine) -> set[str]:
+    """Return the symbols whose positions would be worth something else than they were."""
+
+    def kinds(symbols: Iterable[str], rows: Rows) -> dict[str, tuple[bool, float]]:
+        names = rows.dtype.names or ()  # a snapshot of 0.1 knows no leverage
+        is_linear = rows["leverage"] > 0.0 if "leverage" in names else [False] * len(rows)
+        return dict(zip(symbols, zip(is_linear, rows["contract_size"], strict=True), strict=True))
+
+    before = kinds(former.sections["symbols"], former.table("symbols"))
+    now = kinds(machine.plan.portfolio.symbols, table_of(machine.block, "symbols"))
+    return {symbol for symbol, kind in now.items() if before.get(symbol, kind) != kind}
+
+
+def _otherwise(instance: str, symbol: str, position: float) -> str:
+    return (
+        f"universe.instruments.{symbol}: kind and contract_size must stay while {instance} holds"
+        f" {position:g} {symbol}, were changed. Put them back, start, type chanquant do flatten"
+        f" --symbol {symbol}, stop, then change them."
+    )
 
 
 def _left_behind(instance: str, symbol: str, position: float, is_there: bool) -> str:

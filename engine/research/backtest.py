@@ -14,7 +14,8 @@ from engine.core.identity import LENGTH, identity
 from engine.core.machine import Compiled, Machine, Rows, drain
 from engine.core.portfolio import Portfolio, parse_timeframe
 from engine.errors import ChanQuantError, ConfigError, DataError, InvariantBroken
-from engine.feeds import funding, tape
+from engine.feeds import funding, rates, tape
+from engine.feeds.journal import Journal
 from engine.feeds.targets import targets
 from engine.research import scenarios
 from engine.research.failure import explain
@@ -119,7 +120,9 @@ def replay(
 
 
 def _with_funding(settings: Settings, events: Rows) -> Rows:
-    """Merge the funding of perpetuals into the events."""
+    """Merge the funding of perpetuals into the events; a journal holds what was settled then."""
+    if isinstance(settings.feed, Journal):
+        return events
     costs, universe = settings.costs, settings.universe
     found: list[Rows] = []
     problems: list[str] = []
@@ -130,7 +133,7 @@ def _with_funding(settings: Settings, events: Rows) -> Rows:
         path = (costs.funding_files or {}).get(symbol)
         try:
             if path is not None:
-                found.append(funding.recorded(Path(path), s, first, last))
+                found.append(rates.recorded(Path(path), s, first, last))
             elif costs.funding_ratio:
                 found.append(
                     funding.constant(s, costs.funding_ratio, costs.funding_hours, first, last)

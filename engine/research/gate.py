@@ -2,9 +2,11 @@
 
 A record stands in the store's folder, which is kept and backed up and which the engine that trades
 knows; results may be thrown away. It holds for one configuration, one set of data and one version
-of the code, and for no other.
+of the code, and for no other. `trading_hash` is what a run on paper of the same has in common with
+the backtest: mode and feed are of another configuration.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,12 +16,17 @@ import numpy as np
 import pyarrow as pa
 
 from engine import clock
+from engine.core.compile.declare import Part
 from engine.research.columns import to_array
+from engine.sections import Exits
 from engine.settings import Settings
 
 BINDING = ("config_hash", "data_hash", "code_version")  # what a record holds for
 
 Kpi = dict[str, dict[str, Any]]
+
+_TRADES = ("universe", "account", "execution")  # sections that decide what is traded, and how
+_COSTS = {"funding_ratio", "funding_hours", "funding_files"}  # what the market does, not we
 
 
 def targets(settings: Settings) -> dict[str, float]:
@@ -70,6 +77,36 @@ def is_passed(kpi: Kpi) -> bool:
 # ── records ───────────────────────────────────────────────────────────────────────────────────
 
 
+def trading_hash(settings: Settings) -> str:
+    """Return the sha256 of what decides trading, the same in a backtest and on paper.
+
+    Strategies with their parameters, symbols, timeframes, sizings and exits, rules, universe,
+    account, execution and costs; not mode, feed, venue and funding, nor where results go.
+    """
+    decides: dict[str, Any] = {name: getattr(settings, name).model_dump() for name in _TRADES}
+    decides["costs"] = settings.costs.model_dump(exclude=_COSTS)
+    decides["risk"] = [[name, _part(rule)] for name, rule in settings.risk.items()]
+    decides["strategy"] = [
+        {
+            "name": name,
+            "class": _part(instance.strategy),
+            "symbols": instance.symbols or settings.universe.symbols,
+            "timeframe": instance.timeframe or settings.feed.timeframe,
+            "sizing": (instance.sizing or settings.sizing).model_dump(),
+            "exits": (instance.exits or Exits()).model_dump(),
+        }
+        for name, instance in settings.strategy.items()
+    ]
+    text = json.dumps(decides, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _part(part: Part) -> list[Any]:
+    kind = type(part)
+    given = {name: getattr(part, name) for name in part.parameters()}
+    return [f"{kind.__module__}.{kind.__qualname__}", given]
+
+
 def record_of(directory: Path, facts: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the record of an earlier pass of this configuration, data and code.
 
@@ -87,11 +124,15 @@ def is_committed(facts: Mapping[str, Any]) -> bool:
     return not facts["code_version"].endswith("-dirty")
 
 
-def write_record(directory: Path, facts: Mapping[str, Any], kpi: Kpi) -> Path:
-    """Write that a run has passed, whole or not at all; return the file."""
+def write_record(directory: Path, facts: Mapping[str, Any], trading: str, kpi: Kpi) -> Path:
+    """Write that a run has passed, whole or not at all; return the file.
+
+    `trading` is the `trading_hash` of its settings.
+    """
     path = _file(directory, facts)
     record = {
         **{key: facts[key] for key in BINDING},
+        "trading_hash": trading,
         "committed": is_committed(facts),
         "passed_at": clock.utc(clock.now_ms()),
         "run_id": facts["run_id"],

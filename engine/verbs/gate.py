@@ -38,7 +38,8 @@ def run(arguments: "Arguments") -> int:
     directory = Path(settings.store.directory)
     before = gate.record_of(directory, result.facts)
     is_known = before is not None and gate.is_committed(result.facts)  # else it may be other code
-    written = _recorded(directory, result) if is_passed and not is_known else None
+    trading = gate.trading_hash(settings)
+    written = _recorded(directory, result, trading) if is_passed and not is_known else None
     if arguments.json:
         print(json.dumps(_document(result, before, written), indent=2, allow_nan=False))
     else:
@@ -46,9 +47,9 @@ def run(arguments: "Arguments") -> int:
     return 0 if is_passed else 3
 
 
-def _recorded(directory: Path, result: Result) -> Path:
+def _recorded(directory: Path, result: Result, trading: str) -> Path:
     try:
-        return gate.write_record(directory, result.facts, result.kpi)
+        return gate.write_record(directory, result.facts, trading, result.kpi)
     except OSError as error:
         raise ConfigError(
             f"store.directory: {directory / 'gate'} cannot be written ({error.strerror}). Choose"

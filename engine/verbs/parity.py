@@ -1,7 +1,7 @@
 """chanquant parity RUN: replay the journal of a run and compare every row with the store.
 
-Signals, decisions, denials, orders, fills, trades and equity must be equal, byte for byte (exit 3
-where they are not). Type the overrides that the run had.
+Signals, decisions, denials, orders, fills, postings, trades and equity must be equal, byte for byte
+(exit 3 where they are not). Type the overrides that the run had.
 """
 
 import json

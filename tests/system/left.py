@@ -119,13 +119,18 @@ def _doubled(found: Held) -> Iterator[str]:
 
 
 def _wrong_sums(found: Held) -> Iterator[str]:
-    """Add up the fills as the ledger did: to the last digit."""
+    """Add up the fills and the funding as the ledger did: to the last digit."""
     cash, positions = CASH, dict[tuple[str, str], float]()
-    for row in found.tables["fill"]:
+    moved = [*found.tables["fill"], *found.tables["posting"]]  # no event causes both
+    for row in sorted(moved, key=lambda row: (row["seq"], row["ordinal"])):
+        if "amount" in row:
+            cash += float(row["amount"])
+            continue
         quantity, price, fee = (float(row[name]) for name in ("quantity", "price", "fee"))
         book = (row["instance"], row["symbol"])
         positions[book] = positions.get(book, 0.0) + quantity
-        cash -= quantity * price + fee
+        is_perpetual = ":" in row["symbol"]
+        cash -= float(row["paid"]) if is_perpetual else quantity * price + fee
         if (float(row["position"]), float(row["cash"])) != (positions[book], cash):
             yield f"fill {row['seq']} leaves {row['position']} and {row['cash']}, not the sums"
     kept = {(row["instance"], row["symbol"]): row["quantity"] for row in found.tables["position"]}

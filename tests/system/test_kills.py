@@ -53,6 +53,7 @@ def test_it_does_not_matter_how_fast_the_market_was(servers: Servers) -> None:
     statuses = Counter(row["status"] for row in servers.wanted.tables["order"])
     reasons = Counter(row["reason"] for row in servers.wanted.tables["fill"])
     assert min(statuses["filled"], statuses["refused"], reasons["stop_loss"]) > 0
+    assert servers.wanted.tables["posting"]
 
 
 def test_a_kill_at_every_failpoint(servers: Servers) -> None:
@@ -151,7 +152,8 @@ def test_kills_amid_commands(servers: Servers) -> None:
         yield from servers.outlive(folder, "endless", commanded())
         left = held(folder)
         answers = Counter((row["command_id"], row["outcome"]) for row in left.tables["answer"])
-        obeyed = Counter(number for _, kind, number in left.events.values() if kind >= Kind.PAUSE)
+        commands = range(Kind.PAUSE, Kind.REARM + 1)
+        obeyed = Counter(number for _, kind, number in left.events.values() if kind in commands)
         if answers != {(number, "done"): 1 for number in asked}:
             yield f"of {len(asked)} commands, the answers are {answers}"
         if obeyed != dict.fromkeys(asked, 1):

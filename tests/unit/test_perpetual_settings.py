@@ -9,6 +9,7 @@ from engine.core.portfolio import Portfolio
 from engine.errors import ConfigError
 from engine.settings import build, validate
 
+FILES = r"costs.funding_files={BTC/USDT\:USDT: f.csv}"
 PERPETUAL = "kind: linear, leverage: 5.0, leverage_max: 20.0, margin: cross"
 
 
@@ -79,10 +80,13 @@ def test_and_no_more(overrides: list[str], sentence: str) -> None:
     ("overrides", "sentence"),
     [
         (["costs.funding_files={BTC/USDT: f.csv}"], "must be a perpetual of universe.symbols"),
-        (["costs.funding_ratio=0.0001", "mode=paper"], "funding must be left out for mode=paper"),
+        (
+            [*perpetual("kind: linear"), FILES, "mode=paper"],
+            "costs.funding_files.*must be null for mode=paper, was set: a file ends, the market",
+        ),
         (["execution.opposite_books=allow", "mode=paper"], "must be deny for mode=paper"),
     ],
 )
-def test_what_only_a_backtest_of_perpetuals_has(overrides: list[str], sentence: str) -> None:
+def test_what_a_mode_of_perpetuals_has_not(overrides: list[str], sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         build_of(*overrides)

@@ -6,7 +6,8 @@ import pytest
 
 from engine.core.records import Kind
 from engine.errors import ConfigError, DataError
-from engine.feeds.funding import constant, recorded
+from engine.feeds.funding import constant
+from engine.feeds.rates import recorded
 
 HOUR = 3_600_000
 DAY = 24 * HOUR

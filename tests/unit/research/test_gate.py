@@ -120,7 +120,7 @@ KPI: dict[str, Any] = {"trades": {"value": 101, "limit": 100, "passed": True}}
 
 def test_a_record_is_found_for_what_it_is_bound_to_alone(tmp_path: Path) -> None:
     assert gate.record_of(tmp_path, FACTS) is None
-    written = gate.write_record(tmp_path, FACTS, KPI)
+    written = gate.write_record(tmp_path, FACTS, "7ade" * 16, KPI)
     record = gate.record_of(tmp_path, FACTS)
     assert record is not None
     assert record == json.loads(written.read_text(encoding="utf-8"))
@@ -133,23 +133,62 @@ def test_a_record_is_found_for_what_it_is_bound_to_alone(tmp_path: Path) -> None
         assert key == "code_version" or gate.record_of(tmp_path, FACTS | {key: alike}) is None
 
 
+SAME = {  # what is typed beside mode=paper, or on another machine
+    "another feed": ["feed=synthetic", "feed.start='2024-01-01'", "feed.end='2024-02-01'"],
+    "another mode": ["mode=paper"],
+    "another market": ["venue.latency_ms=200", "costs.funding_ratio=0.001"],
+    "another place": ["store.directory=elsewhere", "report.png=false", "gate.trades_min=7"],
+    "what is the default": ["strategy.ema_cross.timeframe=1m", "strategy.ema_cross.fast=12"],
+}
+OTHER = {
+    "a parameter": ["strategy.ema_cross.fast=11"],
+    "a timeframe": ["feed.timeframe=5m"],
+    "a symbol more": ["universe.symbols=[BTC/USDT,ETH/USDT]"],
+    "an instrument": ["universe.instruments={BTC/USDT: {lot: 0.1}}"],
+    "an exit": ["strategy.ema_cross.exits.stop_loss=0.01"],
+    "a sizing": ["sizing.ratio=0.1"],
+    "a rule": ["risk.open_positions.count_max=3"],
+    "an order of rules": ["risk=[open_positions,order_notional]"],
+    "more rules": ["risk=[order_notional,open_positions]"],
+    "another cost": ["costs.taker=0.002"],
+    "another execution": ["execution.order=limit"],
+    "more cash": ['account.cash="20000"'],
+    "an instance more": ["strategy=[ema_cross,buy_and_hold]"],
+}
+
+
+def test_paper_has_the_trading_hash_of_its_backtest() -> None:
+    plain = gate.trading_hash(api.compose([]))
+    same = {name: gate.trading_hash(api.compose(typed)) for name, typed in SAME.items()}
+    assert same == dict.fromkeys(SAME, plain)
+    hashes = [api.compose(typed).config_hash for typed in SAME.values()]
+    assert len(set(hashes)) > 3
+
+
+def test_what_decides_trading_has_another_hash() -> None:
+    other = {gate.trading_hash(api.compose(typed)) for typed in ([], *OTHER.values())}
+    assert len(other) == 1 + len(OTHER)
+
+
 def test_the_fields_of_a_record_are_documented(tmp_path: Path) -> None:
-    record = json.loads(gate.write_record(tmp_path, FACTS, KPI).read_text(encoding="utf-8"))
+    record = json.loads(
+        gate.write_record(tmp_path, FACTS, "7ade" * 16, KPI).read_text(encoding="utf-8")
+    )
     assert not difference(table(read("gate.md"), "Records"), record)
 
 
 def test_uncommitted_changes_are_said(tmp_path: Path) -> None:
     dirty = FACTS | {"code_version": "0.2.0+1a2b3c4-dirty"}
     for facts, committed in ((FACTS, True), (dirty, False)):
-        written = gate.write_record(tmp_path, facts, KPI)
+        written = gate.write_record(tmp_path, facts, "7ade" * 16, KPI)
         assert json.loads(written.read_text(encoding="utf-8"))["committed"] is committed
 
 
 def test_a_record_that_was_cut_off_is_none_and_is_written_anew(tmp_path: Path) -> None:
-    written = gate.write_record(tmp_path, FACTS, KPI)
+    written = gate.write_record(tmp_path, FACTS, "7ade" * 16, KPI)
     text = written.read_text(encoding="utf-8")
     written.write_text(text[:100], encoding="utf-8")
     assert gate.record_of(tmp_path, FACTS) is None
-    assert gate.write_record(tmp_path, FACTS, KPI) == written
+    assert gate.write_record(tmp_path, FACTS, "7ade" * 16, KPI) == written
     assert gate.record_of(tmp_path, FACTS) is not None
     assert [path.name for path in written.parent.iterdir()] == [written.name]
