@@ -68,23 +68,23 @@ class Layout:
             for symbol in [symbols.index(watched.symbol) if watched.symbol else place.symbol]
         )
 
-    def levels(self, k: int) -> tuple[int, int]:
-        """Return where in its state the strategy of a book keeps `Levels`, in words, and how many.
+    def levels(self, k: int) -> tuple[str, int]:
+        """Return where the strategy of a book keeps `Levels`, and how many: ("", 0) for none.
 
-        (0, 0) where it has none. Raises ConfigError where it has several.
+        Raises ConfigError where it keeps several.
         """
-        part = type(self.parts[self.books[k].instance])
-        state = getattr(part, "State", None)
+        strategy = self.parts[self.books[k].instance]
+        state = getattr(strategy, "State", None)
         found = [name for name, kind in hints(state).items() if kind is Levels] if state else []
         if len(found) > 1:
             raise ConfigError(
-                f"{where(part)}: {part.__name__}.State: must have one Levels at most, had"
-                f" {len(found)} ({', '.join(found)}). Keep all prices in one of them."
+                f"{where(type(strategy))}: {type(strategy).__name__}.State: must have one Levels at"
+                f" most, had {len(found)} ({', '.join(found)}). Keep all prices in one of them."
             )
         if not found:
-            return 0, 0
-        record = part.StateRecord
-        return word_of(record, found[0]), record.dtype[found[0]]["price"].shape[0]
+            return "", 0
+        lengths = state.__dict__[found[0]].lengths
+        return found[0], max(getattr(strategy, n) if isinstance(n, str) else n for n in lengths)
 
     def series(self) -> list[Line]:
         """Return what each row of the table of series stands for."""
@@ -261,8 +261,11 @@ def _book(block: Words, k: int, place: Place, plan: Layout, offsets: tuple[int, 
     row["rung_end"] = row["rung_first"] + len(instance.ladder)
     row["roi_first"] = sum(len(one.roi) for one in before)
     row["roi_end"] = row["roi_first"] + len(instance.roi)
-    place_in_state, count = plan.levels(k)
-    row["levels"] = row["state"] + place_in_state if count else 0
+    field, count = plan.levels(k)
+    if count:
+        state = plan.parts[place.instance].StateRecord
+        row["levels"] = row["state"] + word_of(state, field)
+        row["room"] = state.dtype[field]["price"].shape[0]
     row["level_first"] = sum(plan.levels(j)[1] for j in range(k))
     row["level_end"] = row["level_first"] + count
 

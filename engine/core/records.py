@@ -317,7 +317,8 @@ class Book(Record):
     due: int  # … before this time
     inside: int  # seq of the event inside which a limit order entered, not at its open
     orders: int  # how many of the book's order rows are working
-    levels: int  # word offset of the strategy's `Levels` in the block, 0 where it has none
+    levels: int  # word offset of the strategy's `Levels` in the block, 0 where it has none …
+    room: int  # … and the length of its arrays
     level_first: int  # rows of the levels
     level_end: int
     resting: int  # how many of them have an order at work

@@ -4,7 +4,7 @@ from engine.core.block import Core, number_at, put
 from engine.core.log import log_order
 from engine.core.records import Bar, Status
 
-# of `Levels`: two numbers, then arrays that are each as long as the book has levels
+# of `Levels`: two numbers, then arrays of one length
 POSITION, ENTRY, PRICE, ENTER, LEAVE, IS_STOP, STATUS, FILLED = 0, 1, 0, 1, 2, 3, 4, 5
 
 
@@ -44,7 +44,7 @@ def tell_level(core: Core, k: int, i: int, with_asked: bool) -> None:
 
 def _place(core: Core, k: int, i: int, what: int) -> int:
     book = core.books[k]
-    return book.levels + ENTRY + 1 + what * (book.level_end - book.level_first) + i
+    return book.levels + ENTRY + 1 + what * book.room + i
 
 
 def tell_position(core: Core, k: int) -> None:
