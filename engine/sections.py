@@ -91,7 +91,7 @@ class Equity(Section):
     """A fraction of the equity for each exposure of 1."""
 
     kind: Literal["equity"]
-    ratio: Annotated[float, Field(gt=0, le=1)]
+    ratio: Positive  # at most the leverage of what is traded
     reserve_ratio: Fraction = 0.005
 
     def terms(self) -> dict[str, Any]:
@@ -114,7 +114,7 @@ class Notional(Section):
 class Capped(Section):
     """A fraction of the equity that follows from something, up to a limit."""
 
-    ratio_max: Annotated[float, Field(gt=0, le=1)] = 1.0  # of the equity, at exposure 1
+    ratio_max: Positive = 1.0  # of the equity, at exposure 1; at most the leverage
     reserve_ratio: Fraction = 0.005
 
     def terms(self) -> dict[str, Any]:
@@ -152,7 +152,7 @@ class Kelly(Capped):
     kind: Literal["kelly"]
     kelly_ratio: Annotated[float, Field(gt=0, le=1)] = 0.5  # of the fraction
     ratio_min: Fraction = 0.01  # of the equity, also where Kelly says less
-    ratio: Annotated[float, Field(gt=0, le=1)]  # of the equity, until there are enough trades
+    ratio: Positive  # of the equity, until there are enough trades
     trades_min: Annotated[int, Field(ge=2)] = 30  # closed by the book
 
     @field_validator("ratio")

@@ -4,6 +4,7 @@
 `build` turns settings into what the core trades.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
@@ -127,6 +128,7 @@ def _crossed(found: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
         yield from _symbols(universe)
         if account := found.get("account"):
             yield from _quotes(universe, account)
+        yield from _levered(found, universe)
     yield from _funded(found)
     if mode and mode.name == "paper" and execution and execution.opposite_books == "allow":
         place: Place = ("execution", "opposite_books")
@@ -146,9 +148,9 @@ def _crossed(found: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
             yield from _narrowed(universe, instance, ("strategy", name, "symbols"))
         if found["feed"] and instance.timeframe:
             spanned: Place = ("strategy", name, "timeframe")
-            yield from _spanned(found["feed"].timeframe, instance.timeframe, spanned)
+            yield from _spanned(found["feed"], instance.timeframe, spanned)
         if universe and found["feed"]:
-            yield from _watched(universe, found["feed"].timeframe, name, instance)
+            yield from _watched(universe, found["feed"], name, instance)
         sizing = instance.sizing or found.get("sizing")
         if sizing and sizing.kind == "risk":
             yield from _stopped(instance, ("strategy", name, "exits", "stop_loss"))
@@ -189,6 +191,25 @@ def _leveraged(declared: Instrument, place: Place) -> Iterator[tuple[Place, str]
             f"must leave more margin than maintenance_ratio, {least:g}, was {leverage:g}, which"
             f" leaves {1.0 / leverage:g}. Lower it.",
         )
+
+
+def _levered(found: Mapping[str, Any], universe: Universe) -> Iterator[tuple[Place, str]]:
+    """Yield what a sizing takes beyond the smallest leverage of the symbols that it is for."""
+    traded: dict[Place, tuple[Any, set[str]]] = {}
+    for name, instance in found["strategy"].items():
+        place: Place = ("strategy", name, "sizing") if instance.sizing else ("sizing",)
+        both = traded.setdefault(place, (instance.sizing or found.get("sizing"), set()))
+        both[1].update(instance.symbols or universe.symbols)
+    for place, (sizing, symbols) in traded.items():
+        levers = [(universe.instrument(symbol).leverage or 1.0, symbol) for symbol in symbols]
+        most, symbol = min(levers, default=(math.inf, ""))
+        for key in ("ratio", "ratio_max"):
+            if (ratio := getattr(sizing, key, 0.0)) > most:
+                yield (
+                    (*place, key),
+                    f"must be at most {most:g}, the leverage of {symbol}, was {ratio:g}. Lower it,"
+                    " or trade perpetuals of more leverage.",
+                )
 
 
 def _funded(found: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
@@ -238,15 +259,22 @@ def _narrowed(universe: Universe, instance: Instance, place: Place) -> Iterator[
             yield place, f"must be in universe.symbols, {symbol} was not{hint} Add it there."
 
 
-def _spanned(base: str, timeframe: str, place: Place) -> Iterator[tuple[Place, str]]:
+def _spanned(feed: Any, timeframe: str, place: Place) -> Iterator[tuple[Place, str]]:
+    base = of_events(feed)
     if _span(base) and _span(timeframe) % _span(base):
+        key = "timeframe" if base == feed.timeframe else "detail_timeframe"
         yield (
             place,
             (
-                f"must be a multiple of feed.timeframe, {base}, was {timeframe}. Choose a"
+                f"must be a multiple of feed.{key}, {base}, was {timeframe}. Choose a"
                 " multiple, or a feed of shorter bars."
             ),
         )
+
+
+def of_events(feed: Any) -> str:
+    """Return the timeframe of the bars that are events: the shortest that a strategy can see."""
+    return getattr(feed, "detail_timeframe", None) or str(feed.timeframe)
 
 
 def _stopped(instance: Instance, place: Place) -> Iterator[tuple[Place, str]]:
@@ -267,10 +295,10 @@ def _stopped(instance: Instance, place: Place) -> Iterator[tuple[Place, str]]:
 
 
 def _watched(
-    universe: Universe, base: str, name: str, instance: Instance
+    universe: Universe, feed: Any, name: str, instance: Instance
 ) -> Iterator[tuple[Place, str]]:
     """Yield what a strategy cannot watch: what is not there, and what it is called with anyway."""
-    strategy, own = instance.strategy, instance.timeframe or base
+    strategy, own = instance.strategy, instance.timeframe or feed.timeframe
     for watch in strategy.watches.values():
         timeframe = getattr(strategy, watch.timeframe) if watch.timeframe else own
         is_own = _span(timeframe) == _span(own)
@@ -281,7 +309,7 @@ def _watched(
             except ValueError as wrong:
                 yield place, f"{wrong}."
                 continue
-            yield from _spanned(base, timeframe, place)
+            yield from _spanned(feed, timeframe, place)
             if is_own and not watch.symbol:
                 differ = f"must differ from the timeframe of the instance, {own}, was the same"
                 yield place, f"{differ}. Choose a longer one."

@@ -24,6 +24,7 @@ from tests.market import (
     target,
     ticks,
 )
+from tests.quoting import Quoting
 
 RULES: Any = (
     ("order_notional", OrderNotional(notional_max=5_000.0)),
@@ -127,11 +128,19 @@ def _exits() -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
+def _bounds() -> st.SearchStrategy[dict[str, Any]]:
+    """Draw how the volume bounds fills, and whether orders that rest may take."""
+    return st.sampled_from(
+        [{}, {"maker": 0.001, "post_only": True}, {"queue_share": 0.5}, {"share_max": 0.3}]
+    )
+
+
 @st.composite
-def portfolios(draw: st.DrawFn, is_spot: bool = False) -> Portfolio:
+def portfolios(draw: st.DrawFn, is_spot: bool = False, asks: bool = True) -> Portfolio:
     """Draw followers and one that fails, with costs, grids, sizings, exits, and a bad venue.
 
-    Each symbol is spot or, unless told otherwise, a perpetual of any margin.
+    Each symbol is spot or, unless told otherwise, a perpetual of any margin. Where it `asks`, there
+    may be one more instance, whose orders rest at levels.
     """
     sizing: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
         [
@@ -160,9 +169,14 @@ def portfolios(draw: st.DrawFn, is_spot: bool = False) -> Portfolio:
     symbols = ("X/USD", "Y/USD")
     how, at = draw(st.sampled_from([RAISED, NOT_A_NUMBER])), draw(st.integers(1, 30))
     rules = [(), RULES, (("faulty", FaultyRule(quantity_max=1.0)), *RULES)]
+    asking = [
+        Instance("asking", Quoting(seed=seed), symbols, MINUTE, **draw(sizing), **draw(exits))
+        for seed in ([draw(st.integers(1, 50))] if asks and draw(st.booleans()) else [])
+    ]
     return portfolio(
         *(follower(f"f{i}", symbols=symbols, **draw(sizing), **draw(exits)) for i in range(3)),
         Instance("faulty", Faulty(how=how, at=at), symbols[:1], MINUTE, **draw(sizing)),
+        *asking,
         instruments=tuple(Instrument(symbol, **draw(grids), **draw(kinds)) for symbol in symbols),
         cash=draw(st.floats(100.0, 1e6)),
         taker=draw(fractions),
@@ -173,4 +187,5 @@ def portfolios(draw: st.DrawFn, is_spot: bool = False) -> Portfolio:
         seed=draw(st.integers(0, 5)),
         stop_through=draw(st.booleans()),
         opposite_books=draw(st.booleans()),
+        **(draw(_bounds()) if asking else {}),
     )

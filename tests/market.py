@@ -152,8 +152,8 @@ def play(machine: type, text: str, plan: Portfolio) -> None:
         events += [_said((i + 1) * MINUTE, word) for word in line[4].split(",") if word != "."]
     merged = numbered(*events)
     done = run(machine, plan, merged)
-    happened = _happened(done, merged, len(lines))
-    told = [" ".join([*line[:5], cell]) for line, cell in zip(lines, happened, strict=True)]
+    cells = happened(done, len(lines))
+    told = [" ".join([*line[:5], cell]) for line, cell in zip(lines, cells, strict=True)]
     assert told == [" ".join(line) for line in lines]
 
 
@@ -164,7 +164,8 @@ def _said(ts: int, word: str) -> Any:
     return target(ts, wish, stop, take)
 
 
-def _happened(done: Replay, events: Any, bars: int) -> list[str]:
+def happened(done: Replay, bars: int) -> list[str]:
+    """Return what happened in each bar, in the words of a story."""
     reason = done.machine.plan.portfolio.reason
     cells: list[list[str]] = [[] for _ in range(bars)]
     for fill in done.logs["fills"]:

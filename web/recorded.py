@@ -54,7 +54,7 @@ def recorded(engine: Connection, is_held: bool, now: int, beat_ms_max: int) -> S
 def _held(rows: Iterable[Row], latches: list[Row], shapes: Shapes) -> Iterable[Held]:
     for row in rows:
         book = _row(shapes, "books", row["words"])
-        orders = 0 if book is None else int(book["orders"])
+        orders = 0 if book is None else _working(book)
         if row["quantity"] or orders:
             yield Held(
                 instance=row["instance"],
@@ -67,6 +67,12 @@ def _held(rows: Iterable[Row], latches: list[Row], shapes: Shapes) -> Iterable[H
                 orders=orders,
                 paused=is_paused(latches, row["instance"], row["symbol"]),
             )
+
+
+def _working(book: Any) -> int:
+    """Return how many orders of a book wait, those at its levels included."""
+    names = ("orders", "resting")  # an older release had no levels
+    return sum(int(book[name]) for name in names if name in book.dtype.names)
 
 
 def _price(value: Any) -> float | None:

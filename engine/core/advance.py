@@ -16,7 +16,8 @@ from engine.core.exits import concerns, leave
 from engine.core.ledger import fund, mark
 from engine.core.margin import liquidate
 from engine.core.match import match
-from engine.core.records import Event, Failure, Kind
+from engine.core.reach import meet_levels
+from engine.core.records import Bar, Event, Failure, Kind
 from engine.core.signal import consider
 from engine.core.tick import step_on_tick
 
@@ -40,7 +41,7 @@ def advance(core: Core, events: Sequence[Event], first: int, last: int, equity: 
         account fees                   ledger.post
         account value equity           ledger.mark, ledger.add_up, ledger.fund
         account margin                 ledger.add_up
-        account orders                 order.place, exits.reduce, match.again
+        account orders                 order.place, exits.reduce, match.again, ask.rest
         account killed, book paused    command.obey
         account failure failed_*       signal.fail, risk.decide
         book step                      signal.fail (-1)
@@ -54,10 +55,11 @@ def advance(core: Core, events: Sequence[Event], first: int, last: int, equity: 
         book wish                      signal.consider
         book position entry … paid     ledger.post
         book funding                   ledger.post, ledger.fund
-        book stop take … due           protect (best: follow), exits (rung, roi)
-        book inside                    match.rest
+        book stop take … due           protect (best: follow), exits (rung …, roi)
+        book inside                    match.rest, reach.fill_level
         book wins … lost, volatilities sizing.learn, sizing.measure
         book orders, working orders    order.place, order.cancel, match
+        levels, as users see them too  ask, reach, resting
         rule_view, intent              risk.decide (scratch for users' checks)
         log, signals … trades          log
     """
@@ -100,7 +102,9 @@ def on_prices(core: Core, event: Event) -> None:
         for k in range(symbol.book_first, symbol.book_end):
             if core.books[k].orders > 0:
                 match(core, k, bar)
-            if core.books[k].position != 0.0 and concerns(core, k, bar):
+            if core.books[k].resting > 0:
+                trade(core, k, bar)
+            elif core.books[k].position != 0.0 and concerns(core, k, bar):
                 leave(core, k, bar)
         if symbol.leverage > 0.0 and symbol.position != 0.0:
             liquidate(core, s, bar)
@@ -108,6 +112,21 @@ def on_prices(core: Core, event: Event) -> None:
     extend(core, s, event)
     if event.kind == Kind.TICK:
         step_on_tick(core, s)
+
+
+def trade(core: Core, k: int, bar: Bar) -> None:
+    """Take book `k` through the prices of an event where orders rest at its levels.
+
+    What adds to a position fills before its exits, the stop among them, are looked at; what is left
+    once they have closed it can open another one.
+    """
+    book = core.books[k]
+    for _ in range(2):
+        meet_levels(core, k, bar)
+        if book.position != 0.0 and concerns(core, k, bar):
+            leave(core, k, bar)
+        if book.position != 0.0 or book.resting == 0:
+            return
 
 
 def on_target(core: Core, event: Event) -> None:

@@ -7,8 +7,11 @@ import numpy as np
 
 from engine.core.block import LOGS, TABLES, Words, allocate, table_of, tail_of, word_of
 from engine.core.compile.declare import Part
+from engine.core.compile.record import hints, where
+from engine.core.levels import Levels
 from engine.core.portfolio import Instance, Portfolio
 from engine.core.records import ORDERS_PER_BOOK, RUNGS_MAX, Roi, Rung, Sizing
+from engine.errors import ConfigError
 
 LOG_ROWS = 1 << 14
 _SAME = (  # fields of a book that are those of its instance
@@ -65,6 +68,24 @@ class Layout:
             for symbol in [symbols.index(watched.symbol) if watched.symbol else place.symbol]
         )
 
+    def levels(self, k: int) -> tuple[str, int]:
+        """Return where the strategy of a book keeps `Levels`, and how many: ("", 0) for none.
+
+        Raises ConfigError where it keeps several.
+        """
+        strategy = self.parts[self.books[k].instance]
+        state = getattr(strategy, "State", None)
+        found = [name for name, kind in hints(state).items() if kind is Levels] if state else []
+        if len(found) > 1:
+            raise ConfigError(
+                f"{where(type(strategy))}: {type(strategy).__name__}.State: must have one Levels at"
+                f" most, had {len(found)} ({', '.join(found)}). Keep all prices in one of them."
+            )
+        if not found:
+            return "", 0
+        lengths = state.__dict__[found[0]].lengths
+        return found[0], max(getattr(strategy, n) if isinstance(n, str) else n for n in lengths)
+
     def series(self) -> list[Line]:
         """Return what each row of the table of series stands for."""
         calling = {Line(place.symbol, True, place.span) for place in self.books}
@@ -101,6 +122,7 @@ def assemble(plan: Layout) -> tuple[Words, Words]:
         "volatilities": len(volatilities(plan)),
         "rules": len(portfolio.rules),
         "working": len(plan.books) * ORDERS_PER_BOOK,
+        "levels": sum(plan.levels(k)[1] for k in range(len(plan.books))),
     }
     users = [plan.parts[place.instance] for place in plan.books]
     users += [rule for _, rule in portfolio.rules]
@@ -119,7 +141,7 @@ def assemble(plan: Layout) -> tuple[Words, Words]:
     for r in range(len(portfolio.rules)):
         params, state = next(places)
         table_of(block, "rules")[r] = (len(portfolio.instances) + r, params, state)
-    return block, _log(len(plan.books), len(portfolio.rules))
+    return block, _log(counts["books"], counts["levels"], counts["rules"])
 
 
 def _user_words(user: Part) -> int:
@@ -239,21 +261,33 @@ def _book(block: Words, k: int, place: Place, plan: Layout, offsets: tuple[int, 
     row["rung_end"] = row["rung_first"] + len(instance.ladder)
     row["roi_first"] = sum(len(one.roi) for one in before)
     row["roi_end"] = row["roi_first"] + len(instance.roi)
+    field, count = plan.levels(k)
+    if count:
+        state = plan.parts[place.instance].StateRecord
+        row["levels"] = row["state"] + word_of(state, field)
+        row["room"] = state.dtype[field]["price"].shape[0]
+    row["level_first"] = sum(plan.levels(j)[1] for j in range(k))
+    row["level_end"] = row["level_first"] + count
 
 
 def _payable(portfolio: Portfolio, instance: Instance, ratio: float) -> float:
-    """Return a fraction of the equity without reserve, fee and slippage: it pays for itself."""
-    cost = (1.0 + portfolio.slippage) * (1.0 + portfolio.taker)
+    """Return a fraction of the equity without reserve, fee and slippage: it pays for itself.
+
+    Of more than the equity, which leverage allows, the equity pays the whole fee.
+    """
+    cost = (1.0 + portfolio.slippage) * (1.0 + portfolio.taker * max(ratio, 1.0))
     return ratio * (1.0 - instance.reserve_ratio) / cost
 
 
-def _log(books: int, rules: int) -> Words:
+def _log(books: int, levels: int, rules: int) -> Words:
     """Return an empty log that holds the rows of at least one more event when `rows_max` is hit.
 
     At most a book sees all its orders rejected and placed again, leaves on each rung and what is
-    left, is liquidated with what waits, and decides on two bars.
+    left, is liquidated with what waits, and decides on two bars; a level is filled, taken back, and
+    decided upon as often.
     """
     margin = books * (3 * ORDERS_PER_BOOK + 2 * RUNGS_MAX + 16 + 2 * rules)
+    margin += levels * (32 + 2 * rules)
     rows = LOG_ROWS + margin
     log = allocate({"log": 1} | {name: rows for name in LOGS if name != "log"})
     np.copyto(table_of(log, "log")["rows_max"], LOG_ROWS)

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.core.compile.record import Record, hints
+from engine.core.compile.record import WORD, Record, hints
+from engine.core.levels import Level
 from engine.core.logged import (
     DecisionRow,
     DenialRow,
@@ -60,6 +61,7 @@ class Core:
     volatilities: Sequence[Volatility]
     rules: Sequence[RuleRow]
     working: Sequence[Order]
+    levels: Sequence[Level]
     rule_view: View
     intent: Intent
     log: Log
@@ -170,13 +172,23 @@ def rows_of(words: Words, name: str, record: type[Record]) -> list[Any]:
 
 def row_at(words: Words, offset: int, record: type[Record]) -> Any:
     """Return one row at a word offset; it shares the words."""
-    return record.from_buffer(words.data, offset * ctypes.sizeof(ctypes.c_int64))
+    return record.from_buffer(words.data, offset * WORD)
 
 
 def bar_at(core: Core, place: int) -> Bar:
     """Return the bar at a word offset in the block; see `compile/table.py` for compiled code."""
     found: Bar = row_at(core.block, place, Bar)
     return found
+
+
+def number_at(core: Core, place: int) -> float:
+    """Return the number at a word offset in the block; see `compile/table.py` for compiled code."""
+    return ctypes.c_double.from_buffer(core.block.data, place * WORD).value
+
+
+def put(core: Core, place: int, number: float) -> None:
+    """Write a number at a word offset in the block; see `compile/table.py` for compiled code."""
+    ctypes.c_double.from_buffer(core.block.data, place * WORD).value = number
 
 
 def call(core: Core, function: int, params: int, state: int, given: Record, taken: Record) -> int:

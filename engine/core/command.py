@@ -3,12 +3,14 @@
 from engine.core.block import Core
 from engine.core.order import cancel, place
 from engine.core.records import Book, Event, Kind, Reason
+from engine.core.resting import suspend, withdraw
 
 
 def obey(core: Core, event: Event) -> None:
     """Apply a command to the books of its instance and symbol, -1 for all.
 
-    A pause denies openings and cancels those that wait; exits go on. What a command closes is not
+    A pause denies openings and cancels those that wait; exits go on. Entries at levels come back
+    with the next step after it. What a command closes is not
     opened again until the strategy changes its mind. On history nothing is ordered or canceled.
     """
     kind, account = event.kind, core.account
@@ -28,6 +30,7 @@ def obey(core: Core, event: Event) -> None:
             continue
         if kind == Kind.PAUSE:
             cancel(core, k, False, Reason.PAUSED)
+            suspend(core, k, Reason.PAUSED)
         elif kind == Kind.CLOSE or kind == Kind.FLATTEN:
             close(core, k, Reason.COMMAND)
         elif kind == Kind.KILL:
@@ -44,5 +47,6 @@ def concerns(event: Event, book: Book) -> bool:
 def close(core: Core, k: int, reason: Reason) -> None:
     """Cancel all orders of book `k` and order the end of its position."""
     cancel(core, k, True, reason)
+    withdraw(core, k, True, reason)
     if core.books[k].position != 0.0:
         place(core, k, -core.books[k].position, 1, reason)

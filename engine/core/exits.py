@@ -11,7 +11,9 @@ from engine.core.fill import TAKES, execute
 from engine.core.log import log_order
 from engine.core.margin import liquidation_price
 from engine.core.protect import follow, nearer, roi_due, roi_price, rung_price
+from engine.core.reach import fill_level
 from engine.core.records import Bar, Reason, Status
+from engine.core.resting import next_to_leave
 
 
 def concerns(core: Core, k: int, bar: Bar) -> bool:
@@ -27,7 +29,8 @@ def leave(core: Core, k: int, bar: Bar) -> None:
     stop, at its price; then the targets, the nearest first, each at its price. The best price of
     the bar moves stops for later events alone: the worst one may have come after it, or before.
     What the venue liquidates before that (`margin.liquidate`) is left to it. Where a limit order
-    has entered inside the bar, open and best price may lie before that: only the stop counts.
+    has entered inside the bar, open and best price may lie before that: only the stop counts,
+    and what rests at levels since earlier.
     """
     book = core.books[k]
     side = 1.0 if book.position > 0.0 else -1.0
@@ -42,9 +45,9 @@ def leave(core: Core, k: int, bar: Bar) -> None:
         price = book.stop if side * bar.open > side * book.stop else bar.open
         price = worst if core.account.stop_through != 0 else price
         reduce(core, k, bar.ts, book.position, price, book.stop_reason)
-    elif not is_inside:
-        take_profits(core, k, bar.ts, best, False)
-        if book.position != 0.0:
+    else:
+        take_profits(core, k, bar, best, False)
+        if book.position != 0.0 and not is_inside:
             follow(core, k, best)
 
 
@@ -61,7 +64,7 @@ def left_at_open(core: Core, k: int, bar: Bar) -> bool:
     if book.time_stop > 0 and bar.ts >= book.opened_at + book.time_stop:
         reduce(core, k, bar.ts, book.position, bar.open, Reason.TIME_STOP)
         return True
-    take_profits(core, k, bar.ts, bar.open, True)
+    take_profits(core, k, bar, bar.open, True)
     return book.position == 0.0
 
 
@@ -76,50 +79,67 @@ def is_lost(core: Core, k: int, price: float, stop: float) -> bool:
     return side * price <= side * end and (stop == 0.0 or side * stop < side * end)
 
 
-def take_profits(core: Core, k: int, ts: int, reached: float, is_open: bool) -> None:
+def take_profits(core: Core, k: int, bar: Bar, reached: float, is_open: bool) -> None:
     """Leave at each target of book `k` up to a price, the nearest first.
 
     Each fills at its own price; what an open has jumped over fills there. Where a rung of the
-    ladder and the end of the position have the same price, that is the end.
+    ladder and the end of the position have the same price, that is the end. Levels rest in the
+    book: they come first at their price, and alone where an order has entered inside the bar.
     """
-    book = core.books[k]
+    book, ts = core.books[k], bar.ts
     side = 1.0 if book.position > 0.0 else -1.0
+    is_inside = book.inside == core.account.seq
     while book.position != 0.0:
-        end = nearer(book.take, roi_price(core, k), side)
-        rung = rung_price(core, k)
+        end = rung = 0.0
+        if not is_inside:
+            end = nearer(book.take, roi_price(core, k), side)
+            rung = rung_price(core, k)
         target = nearer(end, rung, side)
+        level = next_to_leave(core, k, bar) if book.resting > 0 else -1
+        if level >= 0:
+            limit = core.levels[book.level_first + level].order.limit
+            if nearer(limit, target, side) == limit and side * limit <= side * reached:
+                fill_level(core, k, level, bar)
+                continue
         if target <= 0.0 or side * target > side * reached:
             return
         price = reached if is_open else target
         if target == end:
             reason = Reason.TAKE_PROFIT if end == book.take else Reason.ROI
-            if not reduce(core, k, ts, book.position, price, reason):
+            if reduce(core, k, ts, book.position, price, reason) != 0.0:
                 return
         else:
-            quantity = rung_quantity(core, k)
-            book.rung += 1
-            if quantity != 0.0 and not reduce(core, k, ts, quantity, price, Reason.TAKE_PROFIT):
+            quantity, left = rung_quantity(core, k), 0.0
+            if quantity != 0.0:
+                left = reduce(core, k, ts, quantity, price, Reason.TAKE_PROFIT)
+            book.rung_left = left
+            if left != 0.0:
                 return
+            book.rung += 1
 
 
 def rung_quantity(core: Core, k: int) -> float:
     """Return how much of book `k` its next rung leaves, signed as the position is.
 
-    A share of all that was entered, cut to the lot and to what is left.
+    A share of all that was entered, or what the volume has left of it; cut to the lot and to the
+    position.
     """
     book = core.books[k]
     share, lot = core.rungs[book.rung_first + book.rung].share, core.symbols[book.symbol].lot
     entered = book.bought if book.position > 0.0 else book.sold
-    quantity = min(share * entered, abs(book.position))
+    quantity = share * entered
+    if book.rung_left > 0.0 and share < 1.0:
+        quantity = book.rung_left
+    quantity = min(quantity, abs(book.position))
     if lot > 0.0 and share < 1.0:
         quantity = math.floor(quantity / lot + 1e-9) * lot
     return quantity if book.position > 0.0 else -quantity
 
 
-def reduce(core: Core, k: int, ts: int, quantity: float, price: float, reason: int) -> bool:
+def reduce(core: Core, k: int, ts: int, quantity: float, price: float, reason: int) -> float:
     """Leave `quantity` of the position of book `k`, signed as the position is, at a price.
 
-    Returns whether the volume sufficed for all of it.
+    Returns how much of it found no volume, unsigned.
     """
     account = core.account
     account.orders += 1
@@ -128,4 +148,4 @@ def reduce(core: Core, k: int, ts: int, quantity: float, price: float, reason: i
     left = execute(core, k, order, -quantity, 1, ts, price, reason, TAKES)
     if left != 0.0:  # the price is still there with the next event
         log_order(core, k, order, Status.CANCELED, left, price, Reason.NO_VOLUME)
-    return left == 0.0
+    return abs(left)

@@ -7,6 +7,7 @@ from engine.core.ledger import free, post
 from engine.core.log import log_fill, log_order, log_trade
 from engine.core.protect import protect, unprotect
 from engine.core.records import Reason, Status
+from engine.core.resting import tell_position, withdraw
 from engine.core.sizing import learn
 
 TAKES = -1.0  # in the place of a share
@@ -39,7 +40,7 @@ def execute(
         if filled == 0.0:
             return left
         quantity = filled
-    rate = account.maker
+    rate, due = account.maker, price  # the price without slippage
     if share < 0.0:
         rate = account.taker
         slippage = account.slippage
@@ -54,24 +55,29 @@ def execute(
         return 0.0
     symbol.room -= abs(quantity)
     status = Status.FILLED if left == 0.0 else Status.PARTIAL
-    settle(core, k, order, status, quantity, ts, price, fee, reason)
+    lost = quantity * (price - due) * symbol.contract_size
+    settle(core, k, order, status, quantity, ts, price, fee, lost, reason)
     return left
 
 
 def settle(
     core: Core, k: int, order: int, status: Status, quantity: float, ts: int, price: float,
-    fee: float, reason: int,
+    fee: float, slippage: float, reason: int,
 ) -> None:  # fmt: skip
     """Enter a fill of book `k`, log it, and protect what is held, or log the trade it ends."""
     book = core.books[k]
     was_long = book.position > 0.0
     paid = post(core, k, ts, quantity, price, fee)
     log_order(core, k, order, status, quantity, price, reason)
-    log_fill(core, k, order, ts, quantity, price, fee, paid, reason)
+    log_fill(core, k, order, ts, quantity, price, fee, slippage, paid, reason)
+    if book.levels > 0:
+        tell_position(core, k)
     if book.position == 0.0:
         unprotect(core, k)
         learn(core, k, was_long)
         log_trade(core, k, ts, was_long, reason)
+        if book.resting > 0:
+            withdraw(core, k, reason != Reason.SIGNAL, reason)
     elif book.position > 0.0 if quantity > 0.0 else book.position < 0.0:
         protect(core, k)
 

@@ -6,12 +6,18 @@ from engine.core.records import Status
 
 def log_signal(core: Core, k: int, tag: int) -> None:
     """Append that book `k` now wants another target."""
+    log_wish(core, k, core.books[k].wish.target, 0.0, tag)
+
+
+def log_wish(core: Core, k: int, target: float, limit: float, tag: int) -> None:
+    """Append that book `k` now wants a target, or where `limit` is a price, so much at a level."""
     book = core.books[k]
     row = core.signals[core.log.signals]
     row.ts = core.account.ts
     row.seq = core.account.seq
     row.book = k
-    row.target = book.wish.target
+    row.target = target
+    row.limit = limit
     row.stop = book.wish.stop
     row.take = book.wish.take
     row.price = core.symbols[book.symbol].price
@@ -65,7 +71,7 @@ def log_order(
 
 def log_fill(
     core: Core, k: int, order: int, ts: int, quantity: float, price: float, fee: float,
-    paid: float, reason: int,
+    slippage: float, paid: float, reason: int,
 ) -> None:  # fmt: skip
     """Append a fill of book `k` that is already in the ledger."""
     row = core.fills[core.log.fills]
@@ -76,6 +82,7 @@ def log_fill(
     row.quantity = quantity
     row.price = price
     row.fee = fee
+    row.slippage = slippage
     row.paid = paid
     row.position = core.books[k].position
     row.cash = core.account.cash

@@ -18,12 +18,13 @@ class Log(Record):
 
 
 class SignalRow(Record):
-    """A strategy changed what it wants."""
+    """A strategy changed what it wants, or what it wants at a level."""
 
     ts: int
     seq: int
     book: int
-    target: float
+    target: float  # exposure; of a level: to gain there, 0.0 to leave
+    limit: float  # price of the level, 0.0 for a target
     stop: float
     take: float
     price: float
@@ -75,6 +76,7 @@ class FillRow(Record):
     quantity: float
     price: float
     fee: float
+    slippage: float  # money that the fill's price cost beyond that of the event
     paid: float  # what the account's cash lost by it: the fee, and what was bought or lost
     position: float  # of the book, afterwards
     cash: float  # afterwards

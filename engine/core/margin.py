@@ -39,7 +39,7 @@ def liquidate(core: Core, s: int, bar: Bar) -> None:
                 fee = min(fee, max(book.margin - lost, 0.0))
             log_order(core, k, order, Status.PLACED, quantity, price, Reason.LIQUIDATION)
             status, reason = Status.FILLED, Reason.LIQUIDATION
-            settle(core, k, order, status, quantity, bar.ts, price, fee, reason)
+            settle(core, k, order, status, quantity, bar.ts, price, fee, 0.0, reason)
 
 
 def liquidation_price(core: Core, s: int) -> float:

@@ -8,6 +8,7 @@ import math
 
 from engine.core.block import Core
 from engine.core.records import Reason
+from engine.core.resting import leave_price
 
 NEVER = 1 << 62  # a time that does not come
 
@@ -24,6 +25,7 @@ def protect(core: Core, k: int) -> None:
         book.trailing = 0.0
         book.break_even = 0.0
         book.rung = 0
+        book.rung_left = 0.0
         book.roi = 0
     book.stop = stop_at(core, k, book.entry, side)
     book.stop_reason = Reason.STOP_LOSS
@@ -125,6 +127,8 @@ def _watch(core: Core, k: int, side: float) -> None:
     book = core.books[k]
     target = nearer(book.take, roi_price(core, k), side)
     target = nearer(target, rung_price(core, k), side)
+    if book.resting > 0:
+        target = nearer(target, leave_price(core, k), side)
     if book.trailing_distance > 0.0:
         next_best = book.best
         if book.trailing == 0.0:

@@ -61,6 +61,7 @@ class Reason(enum.IntEnum):
     TAKE_WRONG_SIDE = 27
     NO_STOP = 28
     NO_VOLATILITY = 29
+    FAILED = 30
     RULE = 100
 
 
@@ -309,12 +310,18 @@ class Book(Record):
     trailing: float  # where the trailing stop is, 0.0 where it does not trail yet
     break_even: float  # the same of the break-even stop
     rung: int  # how many of the ladder are gone
+    rung_left: float  # of the next one, what the volume has left of it; 0.0 for all
     roi: int  # how many rows have come of age
     floor: float  # nothing happens to the position while prices stay above it …
     ceiling: float  # … and below this …
     due: int  # … before this time
     inside: int  # seq of the event inside which a limit order entered, not at its open
     orders: int  # how many of the book's order rows are working
+    levels: int  # word offset of the strategy's `Levels` in the block, 0 where it has none …
+    room: int  # … and the length of its arrays
+    level_first: int  # rows of the levels
+    level_end: int
+    resting: int  # how many of them have an order at work
     opened_at: int  # of the present round trip: bar or tick time of its first fill
     opened_seq: int
     bought: float  # quantity bought so far in the present round trip

@@ -4,6 +4,7 @@ from engine.core.block import Core, call
 from engine.core.log import log_decision, log_denial
 from engine.core.order import cancel, held_after, place
 from engine.core.records import OPENINGS_PER_BOOK, Failure, Reason
+from engine.core.resting import exposed
 from engine.core.sizing import sized, unsized
 
 
@@ -27,9 +28,9 @@ def decide(core: Core, k: int) -> None:
         log_denial(core, k, Reason.SHORT_ON_SPOT, target, 0.0)
         denials += 1
     elif target != 0.0 and symbol.price > 0.0:
-        why = unsized(core, k)
+        why = unsized(core, k, target, symbol.price)
         if why == Reason.NONE:
-            wanted = sized(core, k)
+            wanted = sized(core, k, target, symbol.price)
         else:
             log_denial(core, k, why, 0.0, 0.0)
             denials += 1
@@ -42,7 +43,10 @@ def decide(core: Core, k: int) -> None:
     else:
         closing = wanted - held
     if opening != 0.0 or (wanted == 0.0 and target != 0.0 and denials == 0):
-        denials += _deny(core, k, opening, held + closing)
+        denials += deny(core, k, opening, symbol.price, held + closing)
+        if book.orders >= OPENINGS_PER_BOOK:
+            log_denial(core, k, Reason.TOO_MANY_ORDERS, book.orders, OPENINGS_PER_BOOK)
+            denials += 1
     if denials != 0:
         opening = 0.0
     approved = closing != 0.0 or denials == 0
@@ -60,11 +64,14 @@ def is_ignored(core: Core, k: int) -> bool:
     return book.ignores_opposite != 0 and book.position != 0.0 and against
 
 
-def _deny(core: Core, k: int, quantity: float, held: float) -> int:
-    """Log every reason against an opening of book `k`; return how many there are."""
+def deny(core: Core, k: int, quantity: float, price: float, held: float) -> int:
+    """Log every reason against an opening of book `k` at a price; return how many there are.
+
+    `held` is what is left of the book before it opens.
+    """
     book, intent = core.books[k], core.intent
     symbol = core.symbols[book.symbol]
-    notional = abs(quantity) * symbol.price * symbol.contract_size
+    notional = abs(quantity) * price * symbol.contract_size
     denials = 0
     if core.account.killed != 0:
         log_denial(core, k, Reason.KILLED, 1.0, 0.0)
@@ -81,10 +88,7 @@ def _deny(core: Core, k: int, quantity: float, held: float) -> int:
     if notional < symbol.notional_min:
         log_denial(core, k, Reason.BELOW_NOTIONAL_MIN, notional, symbol.notional_min)
         denials += 1
-    if book.orders >= OPENINGS_PER_BOOK:
-        log_denial(core, k, Reason.TOO_MANY_ORDERS, book.orders, OPENINGS_PER_BOOK)
-        denials += 1
-    denials += _deny_prices(core, k)
+    denials += _deny_prices(core, k, quantity, price)
     against = _against(core, k, quantity)
     if against != 0.0 and core.account.opposite_books == 0:
         log_denial(core, k, Reason.OPPOSITE_BOOK, against, 0.0)
@@ -93,7 +97,7 @@ def _deny(core: Core, k: int, quantity: float, held: float) -> int:
     intent.instance = book.instance
     intent.symbol = book.symbol
     intent.quantity = quantity
-    intent.price = symbol.price
+    intent.price = price
     intent.notional = notional
     for r in range(len(core.rules)):
         rule = core.rules[r]
@@ -110,10 +114,10 @@ def _deny(core: Core, k: int, quantity: float, held: float) -> int:
     return denials
 
 
-def _deny_prices(core: Core, k: int) -> int:
+def _deny_prices(core: Core, k: int, quantity: float, price: float) -> int:
     """Log which of the strategy's own prices an opening of book `k` would find reached already."""
-    wish, price = core.books[k].wish, core.symbols[core.books[k].symbol].price
-    side = 1.0 if wish.target > 0.0 else -1.0
+    wish = core.books[k].wish
+    side = 1.0 if quantity > 0.0 else -1.0
     denials = 0
     if wish.stop > 0.0 and side * price <= side * wish.stop:
         log_denial(core, k, Reason.STOP_WRONG_SIDE, wish.stop, price)
@@ -129,7 +133,7 @@ def _against(core: Core, k: int, quantity: float) -> float:
     symbol = core.symbols[core.books[k].symbol]
     if symbol.leverage > 0.0:
         for j in range(symbol.book_first, symbol.book_end):
-            holds = held_after(core, j) if j != k else 0.0
+            holds = exposed(core, j, held_after(core, j)) if j != k else 0.0
             if holds * quantity < 0.0:
                 return holds
     return 0.0
@@ -151,7 +155,7 @@ def _look(core: Core, k: int, held: float) -> None:
         symbol = core.symbols[s]
         position = 0.0
         for j in range(symbol.book_first, symbol.book_end):
-            holds = held if j == k else held_after(core, j)
+            holds = held if j == k else exposed(core, j, held_after(core, j))
             position += holds
             if holds != 0.0:
                 view.positions += 1

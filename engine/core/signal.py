@@ -1,9 +1,12 @@
 """Asks strategies what they want, and acts on changes of their wish."""
 
+from engine.core.ask import renew
 from engine.core.block import Core, call
 from engine.core.log import log_signal
+from engine.core.order import cancel
 from engine.core.protect import protect
-from engine.core.records import Bar, Failure
+from engine.core.records import Bar, Failure, Reason
+from engine.core.resting import withdraw
 from engine.core.risk import decide
 
 
@@ -17,6 +20,11 @@ def step(core: Core, k: int, bar: Bar) -> None:
         fail(core, k, Failure.RAISED)
     elif out.target != wish.target or out.stop != wish.stop or out.take != wish.take:
         consider(core, k)
+    if book.levels > 0 and book.step >= 0:
+        failure = renew(core, k)
+        if failure != Failure.NONE:
+            fail(core, k, failure)
+        out.tag = 0
 
 
 def consider(core: Core, k: int) -> None:
@@ -44,13 +52,19 @@ def consider(core: Core, k: int) -> None:
         log_signal(core, k, out.tag)
         if core.account.history == 0:
             decide(core, k)
-    out.tag = 0
+    if core.books[k].levels == 0:
+        out.tag = 0
 
 
 def fail(core: Core, k: int, failure: Failure) -> None:
-    """Note that the strategy of book `k` failed, unless another one did; it is not called again."""
+    """Note that the strategy of book `k` failed, unless another one did; it is not called again.
+
+    What it wanted to open is taken back; exits go on.
+    """
     account = core.account
     core.books[k].step = -1
+    cancel(core, k, False, Reason.FAILED)
+    withdraw(core, k, True, Reason.FAILED)
     if account.failure == Failure.NONE:
         account.failure = failure
         account.failed_book = k

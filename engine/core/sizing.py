@@ -9,8 +9,8 @@ from engine.core.records import Bar, Reason, Sizing
 _YEAR = 365.0 * 86_400_000.0  # ms
 
 
-def sized(core: Core, k: int) -> float:
-    """Return the position that book `k` should have for its present target.
+def sized(core: Core, k: int, target: float, at: float) -> float:
+    """Return the position that book `k` should have for a target that is entered at a price.
 
     `fixed`: target x quantity. `equity`: target x ratio x equity / price, where `ratio` already
     leaves out the reserve, the fee and the slippage of the order, so that it can pay for itself.
@@ -20,24 +20,24 @@ def sized(core: Core, k: int) -> float:
     account, book = core.account, core.books[k]
     symbol = core.symbols[book.symbol]
     if book.sizing == Sizing.FIXED:
-        quantity = book.wish.target * book.quantity
+        quantity = target * book.quantity
     else:
-        price = symbol.price * symbol.contract_size
+        price = at * symbol.contract_size
         if book.sizing == Sizing.NOTIONAL:
-            quantity = book.wish.target * book.notional / price
+            quantity = target * book.notional / price
         else:
-            quantity = book.wish.target * exposure(core, k) * account.equity / price
+            quantity = target * exposure(core, k, target, at) * account.equity / price
     if symbol.lot == 0.0:
         return quantity
     lots = math.floor(abs(quantity) / symbol.lot + 1e-9)
     return lots * symbol.lot if quantity > 0.0 else -lots * symbol.lot
 
 
-def exposure(core: Core, k: int) -> float:
+def exposure(core: Core, k: int, target: float, at: float) -> float:
     """Return the fraction of the equity that exposure 1 of book `k` stands for."""
     book = core.books[k]
     if book.sizing == Sizing.RISK:
-        return by_risk(core, k)
+        return by_risk(core, k, target, at)
     if book.sizing == Sizing.VOLATILITY:
         return by_volatility(core, k)
     if book.sizing == Sizing.KELLY:
@@ -45,10 +45,10 @@ def exposure(core: Core, k: int) -> float:
     return book.ratio
 
 
-def unsized(core: Core, k: int) -> int:
-    """Return the reason why no quantity follows from the target of book `k`, or Reason.NONE."""
+def unsized(core: Core, k: int, target: float, at: float) -> int:
+    """Return the reason why no quantity follows from a target of book `k`, or Reason.NONE."""
     book = core.books[k]
-    if book.sizing == Sizing.RISK and entry_stop(core, k) == 0.0:
+    if book.sizing == Sizing.RISK and entry_stop(core, k, target, at) == 0.0:
         return Reason.NO_STOP
     if book.sizing == Sizing.VOLATILITY:
         volatility = core.volatilities[book.volatility]
@@ -57,22 +57,20 @@ def unsized(core: Core, k: int) -> int:
     return Reason.NONE
 
 
-def entry_stop(core: Core, k: int) -> float:
-    """Return the stop of a position of book `k` that is entered now, 0.0 for none."""
+def entry_stop(core: Core, k: int, target: float, price: float) -> float:
+    """Return the stop of a position of book `k` that is entered at a price, 0.0 for none."""
     book = core.books[k]
-    price = core.symbols[book.symbol].price
-    side = 1.0 if book.wish.target > 0.0 else -1.0
+    side = 1.0 if target > 0.0 else -1.0
     stop = stop_at(core, k, price, side)
     if book.trailing_distance > 0.0 and book.trailing_activation == 0.0:
         stop = tighter(stop, price * (1.0 - side * book.trailing_distance), side)
     return stop
 
 
-def by_risk(core: Core, k: int) -> float:
-    """Return the exposure that loses `aim` of the equity between the price and the stop."""
+def by_risk(core: Core, k: int, target: float, price: float) -> float:
+    """Return the exposure that loses `aim` of the equity between a price and the stop."""
     book = core.books[k]
-    price = core.symbols[book.symbol].price
-    distance = abs(price - entry_stop(core, k))
+    distance = abs(price - entry_stop(core, k, target, price))
     if distance == 0.0:
         return book.ratio_max
     return min(book.aim * price / distance, book.ratio_max)

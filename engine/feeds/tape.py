@@ -42,11 +42,13 @@ class Recording:
 class Tape:
     """Files of bars (ts open high low close volume) or trades (ts price amount side), one a symbol.
 
-    timeframe  length of a bar in the files, such as `1m`; bars carry the time they opened
-    path       pattern with {symbol} (`/` and `:` become `_`) and {timeframe}
-    files      symbol → path; wins over `path`
-    start      first moment of the replay, an ISO date or time in UTC, None for the beginning
-    end        first moment left out, None for no end
+    timeframe         length of the bars that strategies see, such as `1h`
+    path              pattern with {symbol} (`/` and `:` become `_`) and {timeframe}, of the files
+    files             symbol → path; wins over `path`
+    start             first moment of the replay, an ISO date or time in UTC, None for the beginning
+    end               first moment left out, None for no end
+    detail_timeframe  length of the bars in the files where shorter ones decide inside: each is an
+                      event; None for `timeframe`. Bars carry the time they opened
     """
 
     timeframe: str = "1m"
@@ -54,19 +56,36 @@ class Tape:
     files: Mapping[str, str] | None = None
     start: str | None = None
     end: str | None = None
+    detail_timeframe: str | None = None
 
     def problems(self) -> Iterator[str]:
         """Yield a sentence for each parameter that cannot be used, starting with its name."""
-        try:
-            parse_timeframe(self.timeframe)
-        except ValueError as wrong:
-            yield f"timeframe: {wrong}."
+        spans = {}
+        for name in ("timeframe", "detail_timeframe"):
+            if (given := getattr(self, name)) is not None:
+                try:
+                    spans[name] = parse_timeframe(given)
+                except ValueError as wrong:
+                    yield f"{name}: {wrong}."
+        if len(spans) == 2 and (
+            spans["timeframe"] <= spans["detail_timeframe"]
+            or spans["timeframe"] % spans["detail_timeframe"]
+        ):
+            yield (
+                f"detail_timeframe: must be shorter than timeframe, {self.timeframe}, and divide"
+                f" it, was {self.detail_timeframe}. Choose a divisor, or null for none."
+            )
         if self.path is None and not self.files:
             yield (
                 "files: must name the file of each symbol, was null, and so is path. Set one of"
                 " them, such as path='dir/{symbol}_{timeframe}.parquet'."
             )
         yield from period.problems(self.start, self.end)
+
+    @property
+    def of_files(self) -> str:
+        """The timeframe of bar files, and so of the events."""
+        return self.detail_timeframe or self.timeframe
 
     def load(self, symbols: Sequence[str], spans: Sequence[int]) -> Recording:
         """Return the events of all symbols, with the timers that bars of `spans` (ms) need.
@@ -81,14 +100,19 @@ class Tape:
         if wrong:
             found = {symbol: file.findings for symbol, file in files.items()}
             raise ConfigError(*wrong, *_told(found, where, "error"))
+        if self.detail_timeframe and {file.kind for file in files.values()} == {"trades"}:
+            raise ConfigError(
+                "feed.detail_timeframe: must be null where the files hold trades, each of which"
+                f" decides on its own, was {self.detail_timeframe}. Leave it out."
+            )
         start = None if self.start is None else period.milliseconds(self.start)
         end = None if self.end is None else period.milliseconds(self.end)
-        return _recording(files, where, self.timeframe, spans, start, end)
+        return _recording(files, where, self.of_files, spans, start, end)
 
     def _paths(self, symbols: Sequence[str]) -> dict[str, Path]:
         patterns = {symbol: (self.files or {}).get(symbol, self.path) for symbol in symbols}
         return {
-            symbol: place(pattern, symbol, self.timeframe)
+            symbol: place(pattern, symbol, self.of_files)
             for symbol, pattern in patterns.items()
             if pattern is not None
         }

@@ -11,6 +11,7 @@ import numpy as np
 
 from engine.core.assemble import Layout
 from engine.core.block import PLACES, table_of, word_of
+from engine.core.levels import Level
 from engine.core.machine import Compiled, Curve, Machine, Rows, drain, in_use
 from engine.core.records import ORDERS_PER_BOOK, Account, Book, Event, Failure, Kind, Order, Status
 from engine.store.tables import ACTIONS
@@ -30,7 +31,7 @@ class Said:
     events   those that were processed, the last of which said something or was the last of all
     curve    equity after each of them
     logs     rows of each log
-    books    book → its row and its working orders, of every book that ordered, was filled or paid
+    books    book → row, working orders and levels, of each that ordered, was filled or paid
     account  the account's row, afterwards
     failed   (book, -1) for a strategy that failed, (book, rule) for a rule; each is told once
     before   for a command: the state before it
@@ -86,6 +87,9 @@ class Outputs:
         self._books = int(block[PLACES["books"]])
         self._told = set(self._left_out())  # by the run before
         self._working = int(block[PLACES["working"]])
+        self._levels = int(block[PLACES["levels"]])
+        books = table_of(block, "books")
+        self._rows = books["level_first"].tolist(), books["level_end"].tolist()
 
     def __call__(self, events: Rows) -> Iterator[Said]:
         """Process all events; yield each stretch that said something or holds a timer.
@@ -143,11 +147,12 @@ class Outputs:
         return bytes(self.machine.block[self._account : self._account + Account.words].tobytes())
 
     def _words(self, k: int) -> bytes:
-        """Return the row of a book and those of its working orders."""
+        """Return the row of a book, those of its working orders and those of its levels."""
         block, size = self.machine.block, ORDERS_PER_BOOK * Order.words
         book, working = self._books + k * Book.words, self._working + k * size
-        both = block[book : book + Book.words].tobytes() + block[working : working + size].tobytes()
-        return bytes(both)
+        first, end = (self._levels + rows[k] * Level.words for rows in self._rows)
+        parts = block[book : book + Book.words], block[working : working + size], block[first:end]
+        return b"".join(part.tobytes() for part in parts)
 
 
 def is_command(event: Any) -> bool:
@@ -181,7 +186,7 @@ def state(machine: Machine) -> dict[str, Any]:
             for (instance, symbol), book in zip(names, books, strict=True)
             if book["position"] != 0.0
         },
-        "orders": int(books["orders"].sum()),
+        "orders": int(books["orders"].sum() + books["resting"].sum()),
     }
 
 

@@ -34,6 +34,7 @@ from engine.live.snapshot import (
     protect_again,
     restore_best,
     restore_ledger,
+    tell_again,
 )
 from engine.store import journal, queries
 from engine.store.latches import is_paused
@@ -257,6 +258,7 @@ def _adapt(
     held = {(p["instance"], p["symbol"]): p["words"] for p in queries.positions(connection)}
     restore_ledger(former, progress["account"], held, found.machine)
     restore_best(former, since, plan, block)
+    tell_again(found.machine, fresh)
     protect_again(found.machine, fresh)
     latches = queries.latches(connection).values()
     for k, book in enumerate(table_of(block, "books")):

@@ -17,9 +17,11 @@ from engine.core.assemble import Layout, Place, assemble, volatilities
 from engine.core.block import LOGS, PLACES, TABLES, Core, Words, table_of
 from engine.core.compile.declare import Part
 from engine.core.ledger import add_up
+from engine.core.levels import Level
 from engine.core.machine import Machine, Rows
 from engine.core.protect import protect
 from engine.core.records import ORDERS_PER_BOOK, Kind
+from engine.core.resting import tell_level, tell_position
 from engine.errors import ConfigError
 
 _KNOWN = ("wish", "out")  # of a book: what its strategy has asked for
@@ -29,9 +31,9 @@ _MARKET = {
     "volatilities": ("count", "close", "variance"),
 }
 _HELD = (
-    *("position", "entry", "margin", "stop", "take", "orders", "funding"),
+    *("position", "entry", "margin", "stop", "take", "orders", "resting", "funding"),
     *("opened_at", "opened_seq", "bought", "spent", "sold", "earned", "paid", "opened_equity"),
-    *("best", "rung", "wins", "losses", "won", "lost"),
+    *("best", "rung", "rung_left", "wins", "losses", "won", "lost"),
 )
 _OWNED = ("ts", "seq", "cash", "fees", "orders", "killed")  # of the account
 
@@ -184,7 +186,7 @@ def restore_ledger(
     """Put what the store says is held and owed into a machine.
 
     account    the account's row as `progress.account` has it
-    positions  (instance, symbol) → the book's row and its working orders, as bytes
+    positions  (instance, symbol) → the book's row, working orders and levels, as bytes
 
     Raises ConfigError where something is held that no book of the plan can hold.
     """
@@ -199,9 +201,7 @@ def restore_ledger(
     problems = []
     others = _other_instruments(former, machine)
     for key, words in positions.items():
-        size = former.dtype("books").itemsize
-        book = np.frombuffer(words[:size], former.dtype("books"))[0]
-        orders = np.frombuffer(words[size:], former.dtype("working"))
+        book, orders, levels = _apart(former, words)
         if key in books and key[1] in others and book["position"] != 0.0:
             problems.append(_otherwise(*key, float(book["position"])))
         elif key in books:
@@ -210,13 +210,30 @@ def restore_ledger(
             for q in range(int(book["orders"])):
                 target = _row(block, "working", k * ORDERS_PER_BOOK + q)
                 _copy(orders[q], target, orders.dtype.names or ())
-        elif book["position"] != 0.0 or book["orders"]:
+            new = _row(block, "books", k)
+            rows = table_of(block, "levels")[new["level_first"] : new["level_end"]]
+            for level, target in zip(levels, rows, strict=False):
+                _copy(level, target, levels.dtype.names or ())
+        elif book["position"] != 0.0 or book["orders"] or levels["order"]["id"].any():
             problems.append(_left_behind(*key, float(book["position"]), key[0] in instances))
     if problems:
         raise ConfigError(*problems)
     core = Core(block, machine.log, ())
     for s in range(len(core.symbols)):
         add_up(core, s)
+
+
+def _apart(former: Former, words: bytes) -> tuple[Any, Rows, Rows]:
+    """Return the book's row, its working orders and its levels; a former release had no levels."""
+    tables = former.sections["tables"]
+    orders = former.dtype("working")
+    size, end = former.dtype("books").itemsize, ORDERS_PER_BOOK * orders.itemsize
+    levels = former.dtype("levels") if "levels" in tables else Level.dtype
+    return (
+        np.frombuffer(words[:size], former.dtype("books"))[0],
+        np.frombuffer(words[size : size + end], orders),
+        np.frombuffer(words[size + end :], levels),
+    )
 
 
 def restore_best(former: Former, since: Iterable[Rows], plan: Layout, block: Words) -> None:
@@ -258,6 +275,19 @@ def protect_again(machine: Machine, fresh: Iterable[int]) -> None:
             if k in fresh:
                 book.stop = book.stop or stop
                 book.take = book.take or take
+
+
+def tell_again(machine: Machine, fresh: Iterable[int]) -> None:
+    """Write what the store knows of levels where strategies see it; one that began anew asks anew.
+
+    What a strategy knew is as of the snapshot, and orders have come to their end since.
+    """
+    core = Core(machine.block, machine.log, ())
+    for k, book in enumerate(core.books):
+        if book.levels > 0:
+            tell_position(core, k)
+            for i in range(book.level_end - book.level_first):
+                tell_level(core, k, i, k not in fresh)
 
 
 def _other_instruments(former: Former, machine: Machine) -> set[str]:

@@ -57,13 +57,12 @@ def _marks(block: Words, symbols: tuple[str, ...]) -> dict[str, Any]:
 
 def _held(shell: Shell) -> list[dict[str, Any]]:
     books = table_of(shell.machine.block, "books")
-    names = ("position", "entry", "stop", "take", "opened_at", "orders", "paused")
+    names = ("position", "entry", "stop", "take", "opened_at", "paused")
+    orders = books["orders"] + books["resting"]
     found = []
-    for k in np.flatnonzero((books["position"] != 0.0) | (books["orders"] > 0)).tolist():
+    for k in np.flatnonzero((books["position"] != 0.0) | (orders > 0)).tolist():
         instance, symbol = shell.machine.plan.book(k)
-        quantity, entry, stop, take, opened_at, orders, paused = (
-            books[name][k].item() for name in names
-        )
+        quantity, entry, stop, take, opened_at, paused = (books[name][k].item() for name in names)
         found.append(
             {
                 "instance": instance.name,
@@ -73,7 +72,7 @@ def _held(shell: Shell) -> list[dict[str, Any]]:
                 "stop": stop or None,
                 "take": take or None,
                 "opened_at": opened_at,
-                "orders": orders,
+                "orders": int(orders[k]),
                 "paused": bool(paused),
             }
         )

@@ -21,7 +21,7 @@ from engine.research import scenarios
 from engine.research.failure import explain
 from engine.research.recorder import Recorder
 from engine.research.result import Replay, Result, figures, gather
-from engine.settings import Settings, build
+from engine.settings import Settings, build, of_events
 from engine.strategies.external import External
 
 CHUNK = 1 << 18  # events between two looks at the keyboard and the progress bar
@@ -39,8 +39,9 @@ def backtest(
 ) -> Result:
     """Run the configured strategies over the configured feed, or over `bars` by symbol.
 
-    `bars` are tables with columns ts (ms, open time), open, high, low, close, volume. `watch`
-    opens a display for so many events, which is told of each stretch done (`table.progress`).
+    `bars` are tables with columns ts (ms, open time), open, high, low, close, volume, of
+    `feed.detail_timeframe` where that is set. `watch` opens a display for so many events, which is
+    told of each stretch done (`table.progress`).
     Where `report.scenarios` says so, the events are played again under better and worse conditions.
     Raises DataError for bad data, ConfigError for bad classes, StrategyFailed where one fails.
     """
@@ -50,11 +51,11 @@ def backtest(
         recording = settings.feed.load(portfolio.symbols, portfolio.spans)
     else:
         recording = tape.from_bars(
-            bars, portfolio.symbols, portfolio.spans, settings.feed.timeframe
+            bars, portfolio.symbols, portfolio.spans, of_events(settings.feed)
         )
     plan = layout(portfolio)
     events = with_targets(plan, _with_funding(settings, recording.events))
-    span = parse_timeframe(settings.feed.timeframe)
+    span = parse_timeframe(of_events(settings.feed))
     others = scenarios.others(portfolio, span) if settings.report.scenarios else {}
     machine = begin(plan, recording)
     recorder = Recorder(machine, events, recording.bars) if settings.report.html else None

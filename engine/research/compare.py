@@ -18,10 +18,11 @@ from engine.research.figures import UNDEFINED, Unit, shown
 from engine.research.formulas import STATS
 
 NAMES = ("A", "B")
+COSTS = ("fees", "slippage", "funding")
 FILES = ("result.json", "config.yaml", "equity.parquet")
 FACTS = (
     "run_id", "started_at", "code_version", "data_hash", "bars", "fill_on", "compiled",
-    "currency", "cash", "final_equity", "strategies", "symbols",
+    "currency", "cash", "final_equity", "costs", "strategies", "symbols",
 )  # fmt: skip
 
 
@@ -37,9 +38,10 @@ class Saved:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two runs, and where they differ: statistic or key → what the first and the second have."""
+    """Two runs: cost, statistic, or key that differs → what the first and the second have."""
 
     runs: tuple[Saved, Saved]
+    costs: dict[str, tuple[float | None, float | None]]
     stats: dict[str, tuple[float | None, float | None]]
     config: dict[str, tuple[str, str]]
     warnings: list[str]
@@ -80,6 +82,7 @@ def compare(first: Saved, second: Saved) -> Pair:
             warnings.append(f"{what}: {a[name]} and {b[name]}.")
     return Pair(
         (first, second),
+        {name: (a["costs"].get(name), b["costs"].get(name)) for name in COSTS},
         {name: (a["stats"].get(name), b["stats"].get(name)) for name in STATS},
         {key: both for key, both in values.items() if both[0] != both[1]},
         warnings,
@@ -96,6 +99,10 @@ def write(pair: Pair, path: Path) -> None:
         "names": NAMES,
         "runs": [run.result for run in pair.runs],
         "folders": [str(run.folder) for run in pair.runs],
+        "costs": {
+            name.capitalize(): (a, b, *difference(a, b, Unit.MONEY))
+            for name, (a, b) in pair.costs.items()
+        },
         "stats": stats,
         "config": pair.config,
         "warnings": pair.warnings,
@@ -108,12 +115,19 @@ def document(pair: Pair) -> dict[str, Any]:
     """Return the comparison for programs."""
     return {
         **{name.lower(): str(run.folder) for name, run in zip(NAMES, pair.runs, strict=True)},
-        "stats": {
-            name: {"a": a, "b": b, "difference": None if a is None or b is None else b - a}
-            for name, (a, b) in pair.stats.items()
-        },
+        "costs": _side_by_side(pair.costs),
+        "stats": _side_by_side(pair.stats),
         "config": {key: {"a": a, "b": b} for key, (a, b) in pair.config.items()},
         "warnings": pair.warnings,
+    }
+
+
+def _side_by_side(
+    found: dict[str, tuple[float | None, float | None]],
+) -> dict[str, dict[str, float | None]]:
+    return {
+        name: {"a": a, "b": b, "difference": None if a is None or b is None else b - a}
+        for name, (a, b) in found.items()
     }
 
 

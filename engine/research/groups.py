@@ -16,7 +16,7 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 
 @dataclass(frozen=True)
 class Group:
-    """Some trades summed up; average, best and worst are returns, profit is net of fees."""
+    """Some trades summed up; average, best and worst are returns; profit is net of all costs."""
 
     names: tuple[str, ...]
     trades: int

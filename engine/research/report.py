@@ -48,6 +48,11 @@ _COMPARED = (
     "expectancy",
     "fees",
 )
+_NONE = {
+    "Fees": "none was charged",
+    "Slippage": "none: every fill had its price",
+    "Funding": "none was due",
+}
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -141,16 +146,19 @@ def _by_time(result: "Result", drawn: dict[str, charts.Figure]) -> dict[str, Any
     }
 
 
-def _costs(facts: Mapping[str, Any]) -> list[tuple[str, float, float | None]]:
+def _costs(facts: Mapping[str, Any]) -> list[tuple[str, float, float | None, str | None]]:
     """Return what was made before costs, each cost, and what is left, with its share of the first.
 
-    The shares are None where nothing was made before costs.
+    The shares are None where nothing was made before costs. A cost of nothing is said in words.
     """
     made = facts["final_equity"] - facts["cash"]
-    costs = {name.capitalize(): -amount for name, amount in facts["costs"].items()}
+    costs = {name.capitalize(): 0.0 - amount for name, amount in facts["costs"].items()}
     before = made - sum(costs.values())
     rows = {"Profit before costs": before, **costs, "Profit": made}
-    return [(name, row, row / before if before > 0.0 else None) for name, row in rows.items()]
+    return [
+        (name, row, row / before if before > 0.0 else None, None if row else _NONE.get(name))
+        for name, row in rows.items()
+    ]
 
 
 def _groups(trades: pa.Table) -> list[tuple[str, list[str], list[groups.Group]]]:

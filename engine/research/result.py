@@ -184,7 +184,7 @@ def _facts(
         "trades": len(done.logs["trades"]),
         "final_equity": _final_equity(done),
         "fees": _fees(done),
-        "costs": {"fees": _fees(done), "slippage": _slippage(done)},
+        "costs": _costs(done),
         "signals": len(done.logs["signals"]),
         "denied": int((done.logs["decisions"]["approved"] == 0).sum()),
         "refused": int((done.logs["orders"]["status"] == Status.REFUSED).sum()),
@@ -193,13 +193,14 @@ def _facts(
     }
 
 
-def _slippage(done: Replay) -> float:
-    """Return what slippage took from all fills, but for the rounding of their prices to a tick."""
-    fills, plan = done.logs["fills"], done.machine.plan
-    slippage, quantity = plan.portfolio.slippage, fills["quantity"]
-    sizes = np.array([plan.portfolio.instruments[p.symbol].contract_size for p in plan.books])
-    share = np.where(quantity > 0.0, slippage / (1.0 + slippage), slippage / (1.0 - slippage))
-    return float((np.abs(quantity) * fills["price"] * sizes[fills["book"]] * share).sum())
+def _costs(done: Replay) -> dict[str, float]:
+    """Return what each cost took; funding and rebates that were received are below 0."""
+    logs = done.logs
+    return {
+        "fees": _fees(done),
+        "slippage": 0.0 + float(logs["fills"]["slippage"].sum()),  # 0.0 + -0.0 is 0.0
+        "funding": 0.0 - float(logs["postings"]["amount"].sum()),
+    }
 
 
 def _warnings(done: Replay) -> list[str]:
@@ -266,6 +267,7 @@ def _trades(done: Replay) -> pa.Table:
             "entry_price": rows["entry"],
             "exit_price": rows["exit"],
             "fees": rows["fees"],
+            "funding": rows["funding"],
             "profit": rows["profit"],
             "return": rows["profit"] / np.abs(cost),
             "equity_at_entry": rows["equity"],

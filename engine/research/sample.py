@@ -93,7 +93,7 @@ def sample(of: str, is_real: bool, portfolio: Portfolio, events: Rows) -> Sample
 def missing(feed: Tape, symbols: Sequence[str]) -> list[Path]:
     """Return which files of a feed are not there."""
     patterns = {symbol: (feed.files or {}).get(symbol, feed.path) for symbol in symbols}
-    paths = [place(p, symbol, feed.timeframe) for symbol, p in patterns.items() if p is not None]
+    paths = [place(p, symbol, feed.of_files) for symbol, p in patterns.items() if p is not None]
     return [path for path in paths if not path.exists()]
 
 

@@ -60,6 +60,9 @@ def render_pair(pair: Pair, page: Path) -> RenderableType:
         stat = STATS[name]
         text, _ = difference(a, b, stat.unit)
         stats.add_row(Text(stat.label), _toned(a, stat.unit), _toned(b, stat.unit), Text(text))
+    for name, (a, b) in pair.costs.items():
+        text, _ = difference(a, b, Unit.MONEY)
+        stats.add_row(Text(f"Cost: {name}"), Text(_cost(a)), Text(_cost(b)), Text(text))
     keys = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
     for head in ("Key", *NAMES):
         keys.add_column(Text(head), overflow="fold")
@@ -159,6 +162,10 @@ def _remarks(result: "Result", folder: Path | None) -> RenderableType:
     if folder:
         lines.append(Text(f"{folder}", style="dim"))
     return Group(*lines)
+
+
+def _cost(amount: float | None) -> str:
+    return "none" if amount == 0.0 else shown(amount, Unit.MONEY)
 
 
 def _toned(value: float | None, unit: Unit) -> Text:

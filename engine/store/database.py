@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from engine.errors import StoreBroken
 from engine.store.access import make_file, make_folder
 
-HEADS = {"engine": "0002_0.2.0", "panel": "0002_0.2.0"}  # number and release of the newest schema
+HEADS = {"engine": "0003_0.2.0", "panel": "0002_0.2.0"}  # number and release of the newest schema
 CHECKED_BYTES_MAX = 64 << 20  # a larger file is not read through before it is used
 PATIENCE_MS = 5_000  # how long a lock is waited for
 

@@ -106,14 +106,14 @@ class Scribe:
         for field in log.dtype.names or ():
             column = _COLUMNS.get(field, field)
             if column in known:
-                columns[column] = self._column(field, log[field].tolist(), books)
+                columns[column] = self._column(table, field, log[field].tolist(), books)
         given = {name: value for name, value in self._given.items() if name in known}
         return [
             dict(zip(columns, values, strict=True)) | given
             for values in zip(*columns.values(), strict=True)
         ]
 
-    def _column(self, field: str, values: list[Any], books: list[int]) -> list[Any]:
+    def _column(self, table: str, field: str, values: list[Any], books: list[int]) -> list[Any]:
         if field == "reason":
             return [self._reason(code) for code in values]
         if field == "status":
@@ -122,7 +122,7 @@ class Scribe:
             return [self._tags[k].get(tag) for k, tag in zip(books, values, strict=True)]
         if field == "approved":
             return [bool(approved) for approved in values]
-        if field in ("stop", "take"):
+        if field in ("stop", "take") or (field == "limit" and table == "signal"):
             return [_price(value) for value in values]
         return [exact(value) if isinstance(value, float) else value for value in values]
 

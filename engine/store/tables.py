@@ -94,10 +94,14 @@ class Run(EngineTable, table=True):
 
 
 class Signal(_Booked, table=True):
-    """A strategy changed what it wants; stop and take are prices, null for none."""
+    """A strategy changed what it wants; stop and take are prices, null for none.
+
+    With a `limit`, the price of a level, `target` is what it wants to gain there.
+    """
 
     __table_args__ = (*by("instance", "symbol"), CAUSED)
     target: Number
+    limit: MaybeNumber
     stop: MaybeNumber
     take: MaybeNumber
     price: Number

@@ -17,7 +17,7 @@ from engine.compose import compose
 from engine.core.assemble import layout
 from engine.core.machine import Compiled
 from engine.research.checks import check
-from engine.settings import Settings, build, validate
+from engine.settings import Settings, build, of_events, validate
 from engine.verbs import Arguments
 
 
@@ -45,12 +45,17 @@ def run(arguments: Arguments) -> int:
     return 0
 
 
+def _feed(feed: Any) -> str:
+    decided = "" if of_events(feed) == feed.timeframe else f", decided on {of_events(feed)}"
+    return f"{type(feed).__name__} of {feed.timeframe}{decided}"
+
+
 def _facts(settings: Settings) -> dict[str, Any]:
     return {
         "mode": settings.mode.name,
         "symbols": list(settings.universe.symbols),
         "cash": f"{settings.account.cash:,.2f} {settings.account.currency}",
-        "feed": f"{type(settings.feed).__name__} of {settings.feed.timeframe}",
+        "feed": _feed(settings.feed),
         "strategies": list(settings.strategy),
         "sizing": settings.sizing.kind,
         "rules": list(settings.risk),

@@ -1,5 +1,7 @@
 """Perpetuals as they are declared, and what cannot be."""
 
+import re
+
 import pytest
 
 from engine.compose import compose
@@ -42,6 +44,36 @@ def test_a_perpetual_is_traded_on_margin() -> None:
 def test_a_margin_that_cannot_be_is_refused(text: str, sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         build_of(*perpetual(text))
+
+
+SPOT = r"universe.symbols=[BTC/USDT\:USDT,ETH/USDT]"
+
+
+def test_a_sizing_may_take_as_much_as_the_leverage() -> None:
+    (book,) = build_of(*perpetual(PERPETUAL), "sizing.ratio=5.0").instances
+    assert book.ratio == 5.0
+    own = "strategy.ema_cross.sizing={kind: kelly, ratio: 2.0, ratio_max: 5.0}"
+    (book,) = build_of(*perpetual(PERPETUAL), own).instances
+    assert (book.ratio, book.ratio_max) == (2.0, 5.0)
+    only = r"strategy.ema_cross.symbols=[BTC/USDT\:USDT]"
+    (book,) = build_of(*perpetual(PERPETUAL), SPOT, only, "sizing.ratio=5.0").instances
+    assert book.ratio == 5.0
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["sizing.ratio=5.5"], "sizing.ratio=5.5: must be at most 5, the leverage of BTC/USDT:"),
+        (["sizing.ratio=1.5", SPOT], "must be at most 1, the leverage of ETH/USDT, was 1.5. Lower"),
+        (
+            ["strategy.ema_cross.sizing={kind: volatility, volatility_ratio: 0.1, ratio_max: 6.0}"],
+            "sizing.ratio_max: must be at most 5, the leverage",
+        ),
+    ],
+)
+def test_and_no_more(overrides: list[str], sentence: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(sentence)):
+        build_of(*perpetual(PERPETUAL), *overrides)
 
 
 @pytest.mark.parametrize(

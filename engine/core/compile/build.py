@@ -19,11 +19,19 @@ from numba.core import types as nb
 from numba.core.dispatcher import Dispatcher
 
 from engine.core import advance as advance_module
-from engine.core.block import TABLES, Words, bar_at, call
+from engine.core.block import TABLES, Words, bar_at, call, number_at, put
 from engine.core.compile import cache, check, table
 from engine.core.compile.declare import Part, Strategy
 from engine.core.compile.record import Record, where
-from engine.core.compile.table import attach, bar_address, call_address, record_at, rows
+from engine.core.compile.table import (
+    attach,
+    bar_address,
+    call_address,
+    load_number,
+    record_at,
+    rows,
+    store_number,
+)
 from engine.core.records import Bar, Event, Intent, Out, View
 from engine.errors import ConfigError
 
@@ -31,7 +39,12 @@ _OPTIONS = {"nogil": True, "error_model": "python"}
 _BARE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 _INNER = _OPTIONS | _BARE | {"_nrt": False}
 _ON_EVERY_EVENT = ("on_prices", "concerns", "mark", "extend", "show", "step")
-_BY_POINTER: dict[Any, Any] = {call: call_address, bar_at: bar_address}
+_BY_POINTER: dict[Any, Any] = {
+    call: call_address,
+    bar_at: bar_address,
+    number_at: load_number,
+    put: store_number,
+}
 _LAYOUT = repr([(name, record.dtype.descr) for name, (record, _) in TABLES.items()])
 _EXTENSION = Path(table.__file__).read_text()
 

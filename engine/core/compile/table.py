@@ -252,6 +252,32 @@ def bar_address(typing: Any, core: Any, place: Any) -> Any:
 
 
 @intrinsic
+def load_number(typing: Any, core: Any, place: Any) -> Any:
+    """The compiled form of `block.number_at`: the float at a word offset in the block."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.load(_number_at(context, builder, *args))
+
+    return types.float64(core, types.int64), build
+
+
+@intrinsic
+def store_number(typing: Any, core: Any, place: Any, number: Any) -> Any:
+    """The compiled form of `block.put`: write a float at a word offset in the block."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        builder.store(args[2], _number_at(context, builder, *args[:2]))
+        return context.get_dummy_value()
+
+    return types.none(core, types.int64, types.float64), build
+
+
+def _number_at(context: Any, builder: Any, core: Any, place: Any) -> Any:
+    base = _member(context, builder, core, "block")
+    return builder.bitcast(_word_at(builder, base, place), ir.DoubleType().as_pointer())
+
+
+@intrinsic
 def call_address(
     typing: Any, core: Any, function: Any, params: Any, state: Any, given: Any, taken: Any
 ) -> Any:

@@ -227,6 +227,25 @@ def test_what_a_limit_allows_pays_for_its_own_costs(machine: type) -> None:
     )
 
 
+def test_a_sizing_of_all_the_leverage_pays_for_its_own_costs(machine: type) -> None:
+    # 1000 x 5 x 0.995 / (1.02 x 1.05 x 100) = 46.4519, the fee being 1 % of five times the equity;
+    # at 102 its margin is 4738.1 / 5 = 947.62 and its fee 47.38: 995 of 1000
+    play(
+        machine,
+        """
+        100 101  99 100   1   .
+        100 101 100 100   .   +46.4519@102
+        """,
+        portfolio(
+            follower(sizing=Sizing.EQUITY, ratio=5.0, reserve_ratio=0.005),
+            instruments=(Instrument("X/USD", leverage=5.0, maintenance=0.005),),
+            cash=1000.0,
+            taker=0.01,
+            slippage=0.02,
+        ),
+    )
+
+
 def test_the_lot_cuts_every_sizing(machine: type) -> None:
     play(
         machine,

@@ -284,3 +284,68 @@ def test_partial_exits_are_one_round_trip(machine: type) -> None:
     assert trade["profit"] == pytest.approx(5.425)  # 107.5 - 100 - 2.075
     assert (trade["opened_at"], trade["closed_at"]) == (MINUTE, MINUTE)
     assert done.equity[-1] == pytest.approx(10_005.425)
+
+
+CALM = [100, 101, 99, 100, 10]
+THIN: dict[str, tuple[Any, list[list[float]], list[float], list[tuple[float, float]]]] = {
+    "the rest of a rung waits for its price": (
+        {"ladder": HALF},
+        # a tenth of each volume; of 0.5 are left 0.3, nothing is reached, 0.1, nothing
+        [[100, 106, 99, 104, 2], [104, 104.5, 103, 104, 9], [104, 106, 103, 104, 2],
+         [107, 108, 106, 107, 9], [120, 120, 120, 120, 9]],
+        [],
+        [(-0.2, 105), (-0.2, 105), (-0.1, 107)],
+    ),
+    "a rung that found nothing waits as well": (
+        {"ladder": HALF},
+        [[100, 106, 99, 104, 0], [104, 106, 103, 104, 9]],
+        [],
+        [(-0.5, 105)],
+    ),
+    "the next rung waits for it": (
+        {"ladder": STAIRS},
+        [[100, 111, 99, 104, 3], [111, 112, 110, 111, 9]],
+        [],
+        [(-0.3, 105), (-0.2, 111), (-0.25, 111)],
+    ),
+    "a lot that does not fit waits": (
+        {"ladder": HALF, "lot": 0.25},
+        # room for 0.4: one lot of 0.25; the other one finds 0.3
+        [[100, 106, 99, 104, 4], [104, 106, 103, 104, 3]],
+        [],
+        [(-0.25, 105), (-0.25, 105)],
+    ),
+    "the last rung of a whole ladder closes all that is left": (
+        {"ladder": ((0.05, 1.0),)},
+        [[100, 106, 99, 104, 4], [104, 106, 103, 104, 9]],
+        [],
+        [(-0.4, 105), (-0.6, 105)],
+    ),
+    "no more than the position": (
+        {"ladder": HALF},
+        # 0.1 of the rung are gone, the strategy then wants 0.3: a wish that reduces by 0.6
+        [[100, 106, 99, 104, 1], [104, 104, 104, 104, 9], [104, 106, 103, 104, 9]],
+        [0.3],
+        [(-0.1, 105), (-0.6, 104), (-0.3, 105)],
+    ),
+    "a new position has its whole rung again": (
+        {"ladder": HALF},
+        [[100, 106, 99, 104, 2], [104, 104, 104, 104, 9], [100, 100, 100, 100, 10],
+         [100, 106, 99, 104, 9]],
+        [0.0, 1.0],
+        [(-0.2, 105), (-0.8, 104), (1, 100), (-0.5, 105)],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("title", THIN)
+def test_a_rung_that_the_volume_cuts(machine: type, title: str) -> None:
+    """Bought 1 at 100 in the second bar; wishes are those after the third bar, and so on."""
+    given, rows, wishes, sold = THIN[title]
+    grid = Instrument("X/USD", lot=given.get("lot", 0.0))
+    plan = portfolio(follower(ladder=given["ladder"]), instruments=(grid,), share_max=0.1)
+    told = [target((i + 3) * MINUTE, wish) for i, wish in enumerate(wishes)]
+    bars = bar_events([CALM, CALM, *rows])
+    fills = run(machine, plan, numbered(bars, target(MINUTE, 1.0), *told)).logs["fills"]
+    assert fills["quantity"].tolist() == pytest.approx([1.0, *(quantity for quantity, _ in sold)])
+    assert fills["price"].tolist() == pytest.approx([100.0, *(price for _, price in sold)])

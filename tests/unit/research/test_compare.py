@@ -41,6 +41,8 @@ def test_what_differs_is_listed(folders: tuple[Path, Path]) -> None:
     assert pair.warnings == [f"They read different data: {'1' * 64} and {'2' * 64}."]
     told = compare.document(pair)
     assert told["stats"]["trades"] == {"a": 2, "b": 1, "difference": -1}
+    # a fee of 1 for each trade
+    assert told["costs"]["fees"] == {"a": 2.0, "b": 1.0, "difference": -1.0}
     assert told["stats"]["sharpe"]["difference"] is None  # one day has no Sharpe ratio
 
 
@@ -71,6 +73,7 @@ def test_the_page_has_both_runs(folders: tuple[Path, Path], tmp_path: Path) -> N
     assert (first["yaxis"], fall["yaxis"]) == ("y", "y2")
     assert "strategy.ema_cross.fast 12 20" in page.text
     assert "Trades 2 1 −1" in page.text
+    assert "Fees 2.00 1.00 −1.00 Slippage 0.50 0.50 0.00 Funding none none 0.00" in page.text
     assert "They read different data" in page.text
     assert "b" not in {tag for tag, _ in page.tags}  # of the folder's name
     same = compare.compare(pair.runs[0], pair.runs[0])
@@ -92,6 +95,7 @@ def test_the_verb_compares_by_path_and_by_name(
     assert main(["backtest", "compare", "b", str(folders[0]), where]) == 0
     printed = capsys.readouterr().out
     assert re.search(r"strategy\.ema_cross\.fast +20 +12", printed)
+    assert re.search(r"Cost: funding +none +none", printed)
     assert "! They read different data" in printed
 
 

@@ -1,12 +1,19 @@
 """What a backtest says of its costs, and that its warnings are about itself."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from engine.api import backtest, compose
 from engine.feeds.generated import generate
+from tests.unit.research.test_report import Page
 
-MINUTE = 60_000
+MINUTE, HOUR = 60_000, 3_600_000
+START = 1_704_067_200_000  # 2024-01-01
 
 
 def test_slippage_is_what_fills_were_away_from_the_price() -> None:
@@ -24,3 +31,58 @@ def test_slippage_is_what_fills_were_away_from_the_price() -> None:
     assert result.facts["costs"]["fees"] == result.facts["fees"]
     assert result.facts["cash"] == 100_000.0
     assert "The run covers 1 day: under 90" in " ".join(result.facts["warnings"])
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Any:
+    """Return a backtest that holds 4 contracts of 0.5 units for two hours of funding at 1 %."""
+
+    def hold(wish: float, *given: str) -> Any:
+        ts = [START + HOUR * i for i in range(4)]
+        path = tmp_path / "wishes.parquet"
+        pq.write_table(pa.table({"ts": [ts[1], ts[3]], "target": [wish, 0.0]}), path)
+        opened, closed = [100.0, 100.0, 110.0, 110.0], [100.0, 110.0, 110.0, 110.0]
+        bars = {"open": opened, "high": closed, "low": opened, "close": closed}
+        symbol, x = "X/USD:USD", r"X/USD\:USD"
+        return backtest(
+            compose(
+                [
+                    *(f"universe.symbols=[{x}]", "strategy=[external]", "risk=[]"),
+                    f"universe.instruments={{{x}: {{kind: linear, contract_size: 0.5}}}}",
+                    *(f"strategy.external.path={path}", "sizing=fixed", "sizing.quantity=4.0"),
+                    *("feed.timeframe=1h", "costs.taker=0", "costs.slippage_bps=100"),
+                    *("costs.funding_ratio=0.01", "costs.funding_hours=1", *given),
+                ]
+            ),
+            {symbol: {"ts": ts, **bars, "volume": [1.0] * 4}},
+        )
+
+    return hold
+
+
+def test_funding_is_a_cost_beside_fees_and_slippage(held: Any, tmp_path: Path) -> None:
+    # 2 units bought at 101 and sold at 110 x 0.99 = 108.9: slippage 2 x 1 + 2 x 1.1.
+    # Funding at the second and third hour: 2 x 110 x 0.01 each time.
+    result = held(1.0)
+    assert result.facts["costs"] == pytest.approx({"fees": 0.0, "slippage": 4.2, "funding": 4.4})
+    (trade,) = result.trades.to_pylist()
+    assert (trade["funding"], trade["profit"]) == pytest.approx((-4.4, 2 * (108.9 - 101.0) - 4.4))
+    result.save(tmp_path / "run")
+    page = Page((tmp_path / "run" / "report.html").read_text(encoding="utf-8"))
+    text = page.text[page.text.index("Costs, USD") :]
+    assert "Fees none was charged Slippage −4.20 −21.00 % Funding −4.40 −22.00 %" in text  # of 20
+
+
+def test_a_short_receives_it(held: Any) -> None:
+    # 2 units sold at 99 and bought at 110 x 1.01 = 111.1
+    result = held(-1.0)
+    assert result.facts["costs"] == pytest.approx({"fees": 0.0, "slippage": 4.2, "funding": -4.4})
+    assert result.facts["final_equity"] == pytest.approx(100_000.0 + 2 * (99.0 - 111.1) + 4.4)
+
+
+def test_what_costs_nothing_is_said_in_words(held: Any, tmp_path: Path) -> None:
+    result = held(1.0, "costs.funding_ratio=0", "costs.slippage_bps=0")
+    assert {f"{cost}" for cost in result.facts["costs"].values()} == {"0.0"}  # and no -0.0
+    result.save(tmp_path / "run")
+    page = Page((tmp_path / "run" / "report.html").read_text(encoding="utf-8"))
+    assert "Slippage none: every fill had its price Funding none was due" in page.text

@@ -19,18 +19,19 @@ from engine.store import database, migrations
 from engine.store.columns import sortable
 from engine.store.migrations.engine import v0001 as engine_v0001
 from engine.store.migrations.engine import v0002 as engine_v0002
+from engine.store.migrations.engine import v0003 as engine_v0003
 from engine.store.migrations.panel import v0001 as panel_v0001
 from engine.store.migrations.panel import v0002 as panel_v0002
 from engine.store.tables import METADATA, tables
 from tests.unit.store.committed import batch, count, writing
 
-STEPS = {"engine": [engine_v0001, engine_v0002], "panel": [panel_v0001, panel_v0002]}
+STEPS = {"engine": [engine_v0001, engine_v0002, engine_v0003], "panel": [panel_v0001, panel_v0002]}
 NEXT = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003_0.3.0"
-down_revision = "0002_0.2.0"
+revision = "0004_0.3.0"
+down_revision = "0003_0.2.0"
 
 def upgrade():
     op.add_column("run", sa.Column("mood", sa.String))
@@ -47,10 +48,10 @@ def next_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Be the next release, whose schema has one more step for the engine; return its file."""
     folder = tmp_path / "migrations of 100%"
     shutil.copytree(migrations.FOLDER, folder)
-    step = folder / "engine" / "v0003.py"
+    step = folder / "engine" / "v0004.py"
     step.write_text(NEXT)
     monkeypatch.setattr(migrations, "FOLDER", folder)
-    monkeypatch.setattr(database, "HEADS", database.HEADS | {"engine": "0003_0.3.0"})
+    monkeypatch.setattr(database, "HEADS", database.HEADS | {"engine": "0004_0.3.0"})
     return step
 
 
@@ -92,7 +93,7 @@ def test_the_newest_is_the_one_that_this_release_opens(store: str) -> None:
 
 def test_an_older_store_is_told_from_a_broken_one(engine: Engine, next_release: Path) -> None:
     engine.dispose()
-    with pytest.raises(StoreBroken, match=r"was older, 0002_0.2.0.*chanquant db upgrade"):
+    with pytest.raises(StoreBroken, match=r"was older, 0003_0.2.0.*chanquant db upgrade"):
         database.open_engine(Path(engine.url.database or "").parent)
 
 
@@ -103,8 +104,8 @@ def test_an_upgrade_keeps_a_copy_and_every_row(
         writer.write(batch(0))
     engine.dispose()
     found, head, copy = database.upgrade(tmp_path, "engine")
-    assert (found, head) == ("0002_0.2.0", "0003_0.3.0")
-    assert copy == tmp_path / "backup" / "engine-0002_0.2.0.db"
+    assert (found, head) == ("0003_0.2.0", "0004_0.3.0")
+    assert copy == tmp_path / "backup" / "engine-0003_0.2.0.db"
     upgraded = database.open_engine(tmp_path)
     assert "mood" in {column["name"] for column in inspect(upgraded).get_columns("run")}
     assert count(upgraded, "signal") == 1
@@ -121,7 +122,7 @@ def test_the_copy_is_the_store_as_it_was(
     restored = tmp_path / "restored"
     restored.mkdir()
     shutil.copy(str(copy), restored / "engine.db")
-    monkeypatch.setattr(database, "HEADS", {"engine": "0002_0.2.0"})
+    monkeypatch.setattr(database, "HEADS", {"engine": "0003_0.2.0"})
     opened = database.open_engine(restored)
     assert count(opened, "signal") == 1
     opened.dispose()
@@ -134,7 +135,7 @@ def test_an_upgrade_that_fails_has_done_nothing(
     next_release.write_text(f"{NEXT}    op.execute('SELECT * FROM nowhere')\n")
     with pytest.raises(StoreBroken, match="no such table: nowhere"):
         database.upgrade(tmp_path, "engine")
-    with pytest.raises(StoreBroken, match=r"was older, 0002_0.2.0"):
+    with pytest.raises(StoreBroken, match=r"was older, 0003_0.2.0"):
         database.open_engine(tmp_path)
 
 
@@ -186,7 +187,7 @@ def test_the_release_before_starts_on_the_newer_store(
     next_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database.open_engine(tmp_path).dispose()
-    monkeypatch.setattr(database, "HEADS", database.HEADS | {"engine": "0002_0.2.0"})
+    monkeypatch.setattr(database, "HEADS", database.HEADS | {"engine": "0003_0.2.0"})
     opened = database.open_engine(tmp_path)
     with writing(opened) as (writer, failures):
         writer.write(batch(0))
@@ -196,7 +197,7 @@ def test_the_release_before_starts_on_the_newer_store(
     reader.dispose()
     opened.dispose()
     assert database.check(tmp_path, "engine") == []
-    newer = "0003_0.3.0"
+    newer = "0004_0.3.0"
     assert database.upgrade(tmp_path, "engine") == (newer, newer, None)
 
 
@@ -206,7 +207,7 @@ def test_a_much_newer_store_names_its_release(
     database.open_engine(tmp_path).dispose()
     monkeypatch.setattr(database, "HEADS", {"engine": "0001_0.1.0"})
     for act in (database.open_engine, database.read_only):
-        with pytest.raises(StoreBroken, match=r"was newer, 0003_0.3.0. Start release 0.3.0 or"):
+        with pytest.raises(StoreBroken, match=r"was newer, 0004_0.3.0. Start release 0.3.0 or"):
             act(tmp_path)
     with pytest.raises(StoreBroken, match="was newer"):
         database.upgrade(tmp_path, "engine")

@@ -92,6 +92,7 @@ def test_a_signal(done: Replay, scribe: Scribe) -> None:
         "stop": Decimal("90.5"),
         "take": Decimal("120.25"),
         "price": Decimal("100.3"),
+        "limit": None,
         "tag": None,
         "config_hash": "c0ffee",
         "code_version": "0.1.0",

@@ -32,7 +32,7 @@ def test_path(tmp_path: Path, capsys: Captured) -> None:
 
 def test_check_of_a_store_that_is_whole(folder: Path, capsys: Captured) -> None:
     assert typed(folder, "check") == 0
-    assert f"{folder}/var/engine.db: whole, schema 0002_0.2.0\n" in capsys.readouterr().out
+    assert f"{folder}/var/engine.db: whole, schema 0003_0.2.0\n" in capsys.readouterr().out
 
 
 def test_check_of_one_that_is_not(folder: Path, capsys: Captured) -> None:

@@ -1,0 +1,86 @@
+"""Fills the levels that an event reaches. (`docs/guide/levels.md`)"""
+
+from engine.core.block import Core
+from engine.core.fill import TAKES, execute
+from engine.core.log import log_order
+from engine.core.match import is_rejected
+from engine.core.records import Bar, Reason, Status
+from engine.core.resting import (
+    end,
+    is_due,
+    is_passed,
+    next_to_enter,
+    take_back,
+    tell_filled,
+    tell_status,
+)
+
+_DUST = 1e-9  # of an order: as much more or less is the rounding of sums
+
+
+def meet_levels(core: Core, k: int, bar: Bar) -> None:
+    """Fill what an event finds at the levels of book `k` that enter, the nearest to its open first.
+
+    An order that the event is the first to meet may be rejected, and rests if it would not trade.
+    """
+    book = core.books[k]
+    for i in range(book.level_end - book.level_first):
+        row = book.level_first + i
+        order = core.levels[row].order
+        if order.id == 0 or order.rests != 0 or not is_due(core, row, bar):
+            continue
+        if is_rejected(core, order.id):
+            price = order.limit
+            log_order(core, k, order.id, Status.REFUSED, order.quantity, price, Reason.REJECTED)
+            end(core, k, i, Status.REFUSED)
+        elif not is_passed(core, row, bar):
+            order.rests = 1
+    i = next_to_enter(core, k, bar)
+    while i >= 0:
+        fill_level(core, k, i, bar)
+        i = next_to_enter(core, k, bar)
+
+
+def fill_level(core: Core, k: int, i: int, bar: Bar) -> None:
+    """Fill level `i` of book `k`, which an event has reached, as far as its volume goes.
+
+    One that rests trades at its own price; one that does not yet, at the open. A stop takes. What
+    is against the position leaves it, and never turns it.
+    """
+    account, book = core.account, core.books[k]
+    level = core.levels[book.level_first + i]
+    order = level.order
+    order.seq = account.seq  # once an event
+    price, share = bar.open, TAKES
+    if order.rests != 0:
+        price = order.limit
+        if level.is_stop != 0.0:
+            price = max(price, bar.open) if order.quantity > 0.0 else min(price, bar.open)
+        else:
+            best = bar.low if order.quantity > 0.0 else bar.high
+            share = account.queue_share if best == price else 1.0
+    elif account.post_only != 0 and level.is_stop == 0.0:
+        take_back(core, k, i, Reason.POST_ONLY)
+        end(core, k, i, Status.CANCELED)
+        return
+    reduces = 1 if order.reduces != 0 or book.position * order.quantity < 0.0 else 0
+    if reduces == 0 and order.rests != 0:
+        book.inside = account.seq
+    order.rests = 1
+    quantity = order.quantity
+    if reduces != 0 and abs(quantity + book.position) <= _DUST * abs(quantity):
+        quantity = -book.position
+    number, before = order.id, core.log.fills
+    order.id = 0  # the end of the position takes back what leaves it, but not this one
+    book.resting -= 1
+    left = execute(core, k, number, quantity, reduces, bar.ts, price, order.reason, share)
+    if core.log.fills > before:
+        tell_filled(core, k, i, level.filled + core.fills[before].quantity)
+    if left == 0.0:
+        end(core, k, i, Status.FILLED if core.log.fills > before else Status.REFUSED)
+    else:
+        order.id = number
+        book.resting += 1
+        order.quantity = left
+        if core.log.fills > before:
+            tell_status(core, k, i, Status.PARTIAL)

@@ -1,0 +1,82 @@
+"""What grid does on a few bars that can be followed by hand."""
+
+from typing import Any
+
+import pytest
+
+from engine.core.portfolio import Instance
+from engine.core.records import Kind, Sizing
+from engine.strategies.grid import Grid
+from tests.market import MINUTE, bar_events, command, numbered, portfolio, run
+
+# anchored at 100, buys half a unit at 90 and at 81, sells these at 100 and at 90
+
+
+def fills(machine: type, rows: list[list[float]], *words: Any, **given: Any) -> list[Any]:
+    """Return (bar, quantity, price) of each fill of a grid of two levels 10 % apart."""
+    strategy = Grid(count=2, spacing=0.1)
+    instance = Instance("it", strategy, ("X/USD",), MINUTE, Sizing.FIXED, 1.0, **given)
+    done = run(machine, portfolio(instance), numbered(bar_events(rows), *words))
+    return [
+        (int(fill["ts"]) // MINUTE, float(fill["quantity"]), float(fill["price"]))
+        for fill in done.logs["fills"]
+    ]
+
+
+def test_it_sells_each_part_one_level_above_where_it_was_bought(machine: type) -> None:
+    rows = [
+        [100, 100, 100, 100],
+        [100, 100, 80, 82],  # both levels
+        [82, 91, 82, 91],  # the second is sold at 90, the first waits for 100
+        [91, 91, 80, 85],  # the second is bought again
+        [85, 101, 85, 101],  # both are sold
+    ]
+    assert fills(machine, rows) == [
+        (1, 0.5, 90.0),
+        (1, 0.5, pytest.approx(81.0)),
+        (2, -0.5, 90.0),
+        (3, 0.5, pytest.approx(81.0)),
+        (4, -0.5, 90.0),
+        (4, -0.5, 100.0),
+    ]
+
+
+def test_it_follows_the_price_upwards_while_nothing_is_held(machine: type) -> None:
+    # 109 is not above 110, 120 is: the levels are 108 and 97.2 then
+    rows = [[100, 100, 100, 100], [100, 109, 100, 109], [109, 120, 109, 120], [120, 120, 107, 110]]
+    assert fills(machine, rows) == [(3, 0.5, pytest.approx(108.0))]
+
+
+def test_it_stays_where_it_is_while_something_is_held(machine: type) -> None:
+    # the part of 90 is sold at 100 although the close of bar 2 lies far above the anchor
+    rows = [[100, 100, 100, 100], [100, 100, 89, 95], [95, 130, 95, 130], [130, 130, 116, 120]]
+    assert fills(machine, rows) == [(1, 0.5, 90.0), (2, -0.5, 100.0), (3, 0.5, pytest.approx(117))]
+
+
+def test_after_a_stop_it_begins_anew_at_the_next_close(machine: type) -> None:
+    # the average of 90 and 81 is 85.5, its stop 20 % below it 68.4; 60 is the new anchor
+    rows = [[100, 100, 100, 100], [100, 100, 80, 82], [82, 82, 60, 60], [60, 60, 53, 55]]
+    assert fills(machine, rows, stop_loss=0.2) == [
+        (1, 0.5, 90.0),
+        (1, 0.5, pytest.approx(81.0)),
+        (2, -1.0, pytest.approx(68.4)),
+        (3, 0.5, pytest.approx(54.0)),
+    ]
+
+
+def test_a_pause_leaves_its_plan_as_it_is(machine: type) -> None:
+    words = command(Kind.PAUSE, 2 * MINUTE), command(Kind.RESUME, 4 * MINUTE)
+    rows = [
+        [100, 100, 100, 100],
+        [100, 100, 89, 95],  # the first level, then the pause: the second is taken back
+        [95, 95, 80, 90],
+        [90, 101, 90, 95],  # what is held is sold all the same; the resume
+        [95, 95, 95, 95],
+        [95, 95, 80, 85],
+    ]
+    assert fills(machine, rows, *words) == [
+        (1, 0.5, 90.0),
+        (3, -0.5, 100.0),
+        (5, 0.5, 90.0),
+        (5, 0.5, pytest.approx(81.0)),
+    ]
