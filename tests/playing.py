@@ -1,4 +1,4 @@
-"""A feed of bars that goes on in time, as none of the shipped ones does: it plays recorded files."""
+"""A feed of bars that goes on in time, as no shipped one does: it plays recorded files."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
