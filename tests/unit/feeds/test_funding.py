@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from engine.core.records import Kind
+from engine.core.records import Event, Kind
 from engine.errors import ConfigError, DataError
-from engine.feeds.funding import constant
+from engine.feeds.funding import amid, constant
 from engine.feeds.rates import recorded
+from engine.feeds.tape import merge
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -36,6 +38,32 @@ def test_the_same_rate_is_due_at_each_full_time_behind_the_first() -> None:
     assert set(events["kind"].tolist()) == {Kind.FUNDING}
     assert set(events["symbol"].tolist()) == {3}
     assert set(events["bar"]["open"].tolist()) == {0.0001}
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 3, 7, 9])
+def test_amid_a_market_it_stands_where_a_backtest_has_it(pieces: int) -> None:
+    # ticks on, before and behind full hours; an hour without any; two of one moment, cut apart
+    minutes = [0, 59, 60, 60, 61, 119, 240, 241, 300]
+    market = np.zeros(len(minutes), Event.dtype)
+    market["ts"] = START + np.array(minutes) * 60_000
+    market["kind"] = Kind.TICK
+    market["bar"]["close"] = np.arange(len(minutes))
+    first, last = int(market["ts"][0]), int(market["ts"][-1])
+    due = np.concatenate([constant(s, 1e-4, 1.0, first, last) for s in (0, 2)])
+    wanted = merge(market, np.sort(due, order=["ts", "symbol"]))
+    cut = np.array_split(market, pieces)
+    found = np.concatenate(list(amid(cut, 1e-4, 1.0, {0: first, 2: first})))
+    found["seq"] = np.arange(len(found))
+    assert found.tobytes() == wanted.tobytes()
+    assert len(found) == len(minutes) + 2 * 5
+
+
+def test_amid_a_market_nothing_is_settled_again() -> None:
+    market = np.zeros(2, Event.dtype)
+    market["ts"] = START, START + 2 * HOUR
+    found = np.concatenate(list(amid([market], 1e-4, 1.0, {0: START + HOUR, 1: START + 3 * HOUR})))
+    of = found[found["kind"] == Kind.FUNDING]
+    assert [(int(event["symbol"]), int(event["ts"])) for event in of] == [(0, START + 2 * HOUR)]
 
 
 def test_rates_of_a_file_are_those_of_the_time(tmp_path: Path) -> None:
