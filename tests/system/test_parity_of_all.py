@@ -13,7 +13,9 @@ import pytest
 import yaml
 
 from engine.feeds.generated import generate, write
+from tests.playing import Playing
 from tests.system.test_parity import ENGINE, ROOT, engine, progress
+from tests.ticking import Ticking
 
 UNIVERSE = """
 symbols: ["BTC/USDT:USDT", "ETH/USDT:USDT", "SOL/USDT:USDT", "XRP/USDT:USDT", "ADA/USDT"]
@@ -98,11 +100,11 @@ INSTANCES = {
   sizing: {kind: equity, ratio: 0.02}
   exits: {take_profit: 0.001}
 """,
-    "ticking": """
-  _target_: tests.ticking.Ticking
+    "ticking": f"""
+  _target_: {Ticking.__module__}.Ticking
   symbols: ["XRP/USDT:USDT", "ETH/USDT:USDT"]
   ratio: 0.002
-  sizing: {kind: equity, ratio: 0.03}
+  sizing: {{kind: equity, ratio: 0.03}}
   exits:
     time_stop_minutes: 5.0
 """,
@@ -162,7 +164,8 @@ KILLS = [
     *("send.after:20", "commit.after:15", "recover.after:1"),
 ]
 FACTS = {  # what no single word of a row says
-    "level entered": """select count(*) from signal where "limit" is not null and target != '0.0'""",
+    "level entered": """select count(*) from signal
+        where "limit" is not null and target != '0.0'""",
     "level left": """select count(*) from signal where "limit" is not null and target = '0.0'""",
     "short": "select count(*) from fill where cast(position as real) < 0",
     "margin": "select count(*) from fill where abs(paid * 2) < abs(quantity * price)",
@@ -212,7 +215,7 @@ def bars(folder: Path) -> list[str]:
     declared = folder / "conf" / "feed" / "playing.yaml"
     declared.parent.mkdir()
     path = f"{folder}/{{symbol}}_{{timeframe}}.parquet"
-    declared.write_text(f'_target_: tests.playing.Playing\npath: "{path}"\n')
+    declared.write_text(f'_target_: {Playing.__module__}.Playing\npath: "{path}"\n')
     return [
         "feed=playing",
         "strategy.supertrend_fixed.sizing.quantity=2.0",  # its symbol is dearer here
@@ -258,7 +261,8 @@ def test_all_of_it_says_the_same_replayed(
     _, last = progress(path)
     told = json.loads(engine("parity", words, last, "--json"))["equal"]
     print(f"{way}: equal rows: {told}")
-    assert told["equity"] > DAYS * 24 * 60 * 0.99  # bars have gaps
+    assert min(told["signal"], told["fill"], told["posting"], told["trade"]) > 20
+    assert feed is bars or told["equity"] == DAYS * 24 * 60  # bars need few timers
     with closing(sqlite3.connect(path)) as connection:
         for table, count in told.items():
             assert connection.execute(f'select count(*) from "{table}"').fetchone() == (count,)
