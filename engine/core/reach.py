@@ -3,13 +3,15 @@
 from engine.core.block import Core
 from engine.core.fill import TAKES, execute
 from engine.core.log import log_order
+from engine.core.margin import liquidation_price
 from engine.core.match import is_rejected
 from engine.core.records import Bar, Reason, Status
 from engine.core.resting import (
     end,
     is_due,
     is_passed,
-    next_to_enter,
+    is_reached,
+    leaves,
     take_back,
     tell_filled,
     tell_status,
@@ -39,6 +41,45 @@ def meet_levels(core: Core, k: int, bar: Bar) -> None:
     while i >= 0:
         fill_level(core, k, i, bar)
         i = next_to_enter(core, k, bar)
+
+
+def next_to_enter(core: Core, k: int, bar: Bar) -> int:
+    """Return the level nearest to the open of an event that is reached and enters, -1 for none."""
+    book = core.books[k]
+    found = -1
+    nearest = 0.0
+    for row in range(book.level_first, book.level_end):
+        level = core.levels[row]
+        order = level.order
+        if order.id == 0 or order.reduces != 0 or leaves(core, row, book.position):
+            continue
+        if (
+            is_due(core, row, bar)
+            and is_reached(core, row, bar)
+            and not is_behind(core, k, row, bar)
+        ):
+            distance = abs(order.limit - bar.open)
+            if found < 0 or distance < nearest:
+                found = row - book.level_first
+                nearest = distance
+    return found
+
+
+def is_behind(core: Core, k: int, row: int, bar: Bar) -> bool:
+    """Return whether prices end the position of book `k` before they come to a level: its stop, or
+    the liquidation of a perpetual.
+    """
+    book, order = core.books[k], core.levels[row].order
+    if book.position == 0.0:
+        return False
+    symbol = core.symbols[book.symbol]
+    side = 1.0 if book.position > 0.0 else -1.0
+    price = order.limit if order.rests != 0 else bar.open
+    if book.stop > 0.0 and side * price < side * book.stop:
+        return True
+    if symbol.leverage == 0.0 or symbol.position * book.position <= 0.0:
+        return False
+    return side * price < side * liquidation_price(core, book.symbol)
 
 
 def fill_level(core: Core, k: int, i: int, bar: Bar) -> None:

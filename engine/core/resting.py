@@ -188,28 +188,6 @@ def next_to_leave(core: Core, k: int, bar: Bar) -> int:
     return found
 
 
-def next_to_enter(core: Core, k: int, bar: Bar) -> int:
-    """Return the level nearest to the open of an event that is reached and enters, -1 for none."""
-    book = core.books[k]
-    found = -1
-    nearest = 0.0
-    for row in range(book.level_first, book.level_end):
-        level = core.levels[row]
-        order = level.order
-        if order.id == 0 or order.reduces != 0 or leaves(core, row, book.position):
-            continue
-        if (
-            is_due(core, row, bar)
-            and is_reached(core, row, bar)
-            and not is_behind_stop(core, k, row, bar)
-        ):
-            distance = abs(order.limit - bar.open)
-            if found < 0 or distance < nearest:
-                found = row - book.level_first
-                nearest = distance
-    return found
-
-
 def is_due(core: Core, row: int, bar: Bar) -> bool:
     """Return whether the order of a level is older than the event, and has not met it yet."""
     order = core.levels[row].order
@@ -222,16 +200,6 @@ def is_reached(core: Core, row: int, bar: Bar) -> bool:
     if (level.order.quantity > 0.0) == (level.is_stop == 0.0):
         return bar.low <= level.order.limit
     return bar.high >= level.order.limit
-
-
-def is_behind_stop(core: Core, k: int, row: int, bar: Bar) -> bool:
-    """Return whether prices come through the stop of book `k` before they come to a level."""
-    book, order = core.books[k], core.levels[row].order
-    if book.position == 0.0 or book.stop == 0.0:
-        return False
-    side = 1.0 if book.position > 0.0 else -1.0
-    price = order.limit if order.rests != 0 else bar.open
-    return side * price < side * book.stop
 
 
 def is_passed(core: Core, row: int, bar: Bar) -> bool:

@@ -377,6 +377,20 @@ def test_a_stop_that_an_event_opens_beyond_comes_before_what_is_entered_there(
     )
 
 
+def test_a_liquidation_comes_before_an_entry_behind_it(machine: type) -> None:
+    # a fifth of 100 holds a unit: (100 - 20) / (1 - 0.005) = 80.402, before 78
+    ask(
+        machine,
+        """
+        100 101  99.5 100  0+.5@100,1+.5@78  .
+        100 101  99.5 100  .                 +0.5@100
+        100 101  77   85   .                 -0.5@80.402:liquidation,canceled:liquidation
+        100 101  77   85   .                 .
+        """,
+        asking(instruments=PERPETUAL),
+    )
+
+
 def test_what_found_no_volume_has_not_entered(machine: type) -> None:
     # the touch of 99 finds none, so the open counts as ever: it lies at the take, 3 % above
     ask(

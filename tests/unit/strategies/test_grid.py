@@ -106,7 +106,7 @@ def test_what_has_not_been_ordered_yet_follows_the_price_down(machine: type) -> 
 
 def test_what_was_denied_is_asked_for_again_one_step_away(machine: type) -> None:
     # two bars must vary before the first size is known; the close of 89 is a step below 100
-    sizing = {"sizing": Sizing.VOLATILITY, "quantity": 0.0, "aim": 0.1, "ratio_max": 1.0}
+    sizing: Any = {"sizing": Sizing.VOLATILITY, "quantity": 0.0, "aim": 0.1, "ratio_max": 1.0}
     rows = [[100, 100, 100, 100], [100, 101, 100, 101], [101, 101, 95, 95], [95, 95, 89, 89]]
     instance = Instance("it", Grid(count=2, spacing=0.1), ("X/USD",), MINUTE, length=2, **sizing)
     done = run(machine, portfolio(instance), bar_events([*rows, [89, 89, 80, 80]]))
