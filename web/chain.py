@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from engine.store.tables import Row, tables
 from web.filters import equal
 from web.keyed import Listing, listing, stretch
-from web.related import caused, of_orders
+from web.related import answered, caused, of_orders
 
 FILLS_MAX = 50  # of a round trip, on each side of the event
 
@@ -81,11 +81,12 @@ def chain(connection: Connection, seq: int, book: Book) -> Chain:
 
 def _said(connection: Connection, seqs: set[int], book: Book) -> list[Step]:
     """Return the signals of some events, and what risk decided."""
-    denials = _at(connection, "denial", seqs, book)
-    signals = [Step("signal", row) for row in _at(connection, "signal", seqs, book)]
-    return signals + [
-        Step("decision", row, tuple(one for one in denials if one["seq"] == row["seq"]))
-        for row in _at(connection, "decision", seqs, book)
+    instance, symbol = book
+    places = [{"seq": seq, "instance": instance, "symbol": symbol} for seq in seqs]
+    found = answered(connection, places)
+    said = [one for seq in sorted(seqs) for one in found.get((seq, *book), [])]
+    return [Step("signal", one.signal) for one in said] + [
+        Step("decision", one.decision, tuple(one.denials)) for one in said if one.decision
     ]
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from engine.store import queries
 from engine.store.tables import Row, tables
 from web.language import mark
-from web.related import caused
+from web.related import answered
 from web.view import View
 
 LINES = 30
@@ -76,13 +76,13 @@ def happened(view: View, kind: str, count: int = LINES) -> list[Line]:
 
 def signals(connection: Connection, rows: Sequence[Row]) -> list[Line]:
     """Return a line for each row of `signal`, with what risk said to it."""
-    decisions, denials = (caused(connection, name, rows) for name in ("decision", "denial"))
-    found = []
-    for row in rows:
-        book = row["seq"], row["instance"], row["symbol"]
-        decision = next(iter(decisions.get(book, ())), None)
-        found.append(Line("signal", row["ts"], row, decision, denials.get(book, ())))
-    return found
+    found = answered(connection, rows)
+    return [
+        Line("signal", row["ts"], row, one.decision, one.denials)
+        for row in rows
+        for one in found[row["seq"], row["instance"], row["symbol"]]
+        if one.signal["ordinal"] == row["ordinal"]
+    ]
 
 
 def _order(line: Line) -> tuple[int, int, int]:

@@ -43,7 +43,7 @@ def advance(core: Core, events: Sequence[Event], first: int, last: int, equity: 
         account margin                 ledger.add_up
         account orders                 order.place, exits.reduce, match.again, ask.rest
         account killed, book paused    command.obey
-        account failure failed_*       signal.fail, risk.decide
+        account failure failed_*       signal.fail, risk.deny
         book step                      signal.fail (-1)
         symbol price price_ts          ledger.mark
         symbol position cost margin    ledger.add_up
@@ -53,14 +53,13 @@ def advance(core: Core, events: Sequence[Event], first: int, last: int, equity: 
         watched bars in users' states  bar.keep
         book out                       users' steps, advance.on_target, signal.consider (tag)
         book wish                      signal.consider
-        book position entry … paid     ledger.post
-        book funding                   ledger.post, ledger.fund
+        book position … funding        ledger.post, ledger.fund (funding)
         book stop take … due           protect (best: follow), exits (rung …, roi)
         book inside                    match.rest, reach.fill_level
         book wins … lost, volatilities sizing.learn, sizing.measure
         book orders, working orders    order.place, order.cancel, match
         levels, as users see them too  ask, reach, resting
-        rule_view, intent              risk.decide (scratch for users' checks)
+        rule_view, intent              risk.deny (scratch for users' checks)
         log, signals … trades          log
     """
     account, log = core.account, core.log

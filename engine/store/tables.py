@@ -116,6 +116,7 @@ class Decision(_Booked, table=True):
     __table_args__ = (*by("approved"), CAUSED)
     approved: bool
     quantity: Number
+    denials: MaybeWhole  # how many of its event's denials are its own, in their order
 
 
 class Denial(_Booked, table=True):

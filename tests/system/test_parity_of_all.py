@@ -84,6 +84,22 @@ INSTANCES = {
   timeframe: 5m
   sizing: {kind: notional, notional: "3000"}
 """,
+    "grid": """
+  _target_: engine.strategies.grid.Grid
+  symbols: ["ADA/USDT"]
+  count: 5
+  spacing: 0.001
+  sizing: {kind: equity, ratio: 0.02}
+  exits: {stop_loss: 0.02}
+""",
+    "dca": """
+  _target_: engine.strategies.dca.Dca
+  symbols: ["SOL/USDT:USDT"]
+  count: 4
+  spacing: 0.001
+  sizing: {kind: equity, ratio: 0.02}
+  exits: {take_profit: 0.001}
+""",
     "ticking": f"""
   _target_: {Ticking.__module__}.Ticking
   symbols: ["XRP/USDT:USDT", "ETH/USDT:USDT"]
@@ -124,6 +140,7 @@ ALWAYS = {
     *("fill roi", "fill time_stop", "fill liquidation", "posting funding"),
     *("short", "margin", "kelly", "funding paid", "funding received", "funding of a trade"),
     *("denial opposite_book", "denial opposite_signal", "denial short_on_spot"),
+    *("level entered", "level left"),
     *("denial no_volatility", "order partial signal", "order canceled no_volume"),
     *(f"trade {name}" for name in INSTANCES),
 }
@@ -147,6 +164,9 @@ KILLS = [  # each piece of the market is committed at least once: 30 of bars, mo
     *("send.after:5", "commit.after:4", "recover.after:1"),
 ]
 FACTS = {  # what no single word of a row says
+    "level entered": """select count(*) from signal
+        where "limit" is not null and target != '0.0'""",
+    "level left": """select count(*) from signal where "limit" is not null and target = '0.0'""",
     "short": "select count(*) from fill where cast(position as real) < 0",
     "margin": "select count(*) from fill where abs(paid * 2) < abs(quantity * price)",
     "rebate": "select count(*) from fill where cast(fee as real) < 0",
@@ -173,7 +193,7 @@ def typed(tmp_path: Path) -> list[str]:
         "plugins=[tests]",
         "universe=mixed",
         f"strategy=[{','.join(INSTANCES)}]",
-        "risk.open_positions.count_max=8",
+        "risk.open_positions.count_max=10",
         "costs.funding_ratio=0.0003",
         "costs.funding_hours=1.0",
         "store.snapshot_events=30000",

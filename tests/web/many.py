@@ -20,10 +20,10 @@ _SIGN = "iif(n % 2, '', '-')"  # a book buys with an odd number, and sells with 
 
 _ROWS = {  # table → what it holds at the event -n, and of which n
     "signal": (
-        f"{_BOOK}, iif(n % 2, '1.0', '0.0'), null, null, '100.5', 'up_cross', {_CONFIG}",
+        f"{_BOOK}, iif(n % 2, '1.0', '0.0'), null, null, '100.5', 'up_cross', {_CONFIG}, null",
         "",
     ),
-    "decision": (f"{_BOOK}, n % 10 <> 3, iif(n % 10 = 7, '0.0', '0.1')", ""),
+    "decision": (f"{_BOOK}, n % 10 <> 3, iif(n % 10 = 7, '0.0', '0.1'), n % 10 = 3", ""),
     "denial": (f"{_BOOK}, 'order_notional', '1200.0', '1000.0'", "where n % 10 = 3"),
     "fill": (
         f"{_BOOK}, -n, {_SIGN} || '0.1', '100.5', '0.01', iif(n % 2, '0.1', '0.0'), '1000.0',"

@@ -1,6 +1,5 @@
 """Signals: each with what risk decided, and every reason where it said no."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from engine.store.columns import sortable
@@ -8,7 +7,7 @@ from engine.store.tables import Row, tables
 from web import filters
 from web.keyed import Listing, listing, rows_page
 from web.language import mark
-from web.related import caused
+from web.related import Answered, answered
 from web.view import Page, View
 
 OUTCOMES = {
@@ -19,15 +18,6 @@ OUTCOMES = {
 }
 
 _ENGINE = tables("engine")
-
-
-@dataclass(frozen=True)
-class Line:
-    """A signal, what risk said to it, and every reason where that was no."""
-
-    signal: Row
-    decision: Row | None
-    denials: list[Row]
 
 
 def context(view: View) -> dict[str, Any]:
@@ -43,17 +33,19 @@ def context(view: View) -> dict[str, Any]:
     }
 
 
-def lines(view: View, rows: list[Row]) -> list[Line]:
+def lines(view: View, rows: list[Row]) -> list[Answered]:
     """Return the signals that belong to some rows, which are signals or decisions themselves."""
-    signals, decisions, denials = (
-        caused(view.engine, name, rows) for name in ("signal", "decision", "denial")
-    )
-    books = [(row["seq"], row["instance"], row["symbol"]) for row in rows]
+    found = answered(view.engine, rows)
     return [
-        Line(signal, next(iter(decisions.get(book, [])), None), denials.get(book, []))
-        for book in books
-        for signal in signals.get(book, [])
+        one
+        for row in rows
+        for one in found.get((row["seq"], row["instance"], row["symbol"]), [])
+        if _is_of(row, one.decision if "approved" in row else one.signal)
     ]
+
+
+def _is_of(row: Row, other: Row | None) -> bool:
+    return other is not None and row["ordinal"] == other["ordinal"]
 
 
 def _wanted(view: View) -> Listing:

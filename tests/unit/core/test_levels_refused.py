@@ -147,7 +147,7 @@ def test_a_strategy_that_fails_leaves_no_entry_in_the_book(machine: type) -> Non
             levels: Levels = window(1)
             count: int
 
-        def step(p, s: State, bar: Bar, out: Out) -> None:  # type: ignore[name-defined]
+        def step(p, s: State, bar: Bar, out: Out) -> None:
             s.count += 1
             s.levels.price[0] = 99.0
             s.levels.enter[0] = 1.0 if s.count < 3 else 2.0
@@ -166,7 +166,7 @@ def test_two_sets_of_levels_are_one_too_many() -> None:
             one: Levels = window(1)
             other: Levels = window(1)
 
-        def step(p, s: State, bar: Bar, out: Out) -> None:  # type: ignore[name-defined]
+        def step(p, s: State, bar: Bar, out: Out) -> None:
             out.target = 0.0
 
     plan = portfolio(Instance("it", Two(), ("X/USD",), MINUTE, Sizing.FIXED, 1.0))

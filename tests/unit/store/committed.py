@@ -31,7 +31,8 @@ def rows(seq: int) -> dict[str, Any]:
     """Return what an event caused that made an order."""
     booked = {"seq": seq, "ordinal": 0, "run": "r1", "ts": seq, "instance": "a", "symbol": "X/USD"}
     signal = {"target": exact(1.0), "stop": None, "take": None, "price": exact(9.5), "tag": "up"}
-    decision = {"approved": True, "quantity": exact(0.25)}
+    signal["limit"] = None
+    decision = {"approved": True, "quantity": exact(0.25), "denials": 0}
     order = {"order_id": seq + 1, "status": "placed", "price": exact(9.5), "reason": "signal"}
     order["quantity"] = exact(0.25)
     return {

@@ -13,7 +13,7 @@ from tests.market import MINUTE, bar_events, portfolio, run
 STRATEGY: Any = {"count": 3, "spacing": 0.1, "spacing_growth": 2.0, "size_growth": 2.0}
 
 
-def fills(machine: type, rows: list[list[float]], **given: Any) -> list[Any]:
+def fills(machine: type, rows: Any, **given: Any) -> list[Any]:
     """Return (bar, quantity, price) of each fill."""
     instance = Instance(
         "it", Dca(**STRATEGY), ("X/USD",), MINUTE, Sizing.FIXED, 7.0, take_profit=0.1

@@ -12,7 +12,7 @@ from tests.market import MINUTE, bar_events, command, numbered, portfolio, run
 # anchored at 100, buys half a unit at 90 and at 81, sells these at 100 and at 90
 
 
-def fills(machine: type, rows: list[list[float]], *words: Any, **given: Any) -> list[Any]:
+def fills(machine: type, rows: Any, *words: Any, **given: Any) -> list[Any]:
     """Return (bar, quantity, price) of each fill of a grid of two levels 10 % apart."""
     strategy = Grid(count=2, spacing=0.1)
     instance = Instance("it", strategy, ("X/USD",), MINUTE, Sizing.FIXED, 1.0, **given)
