@@ -1,5 +1,7 @@
 """Turns what a strategy asks for at its levels into orders that rest there."""
 
+import math
+
 from engine.core.block import Core
 from engine.core.fill import on_grid
 from engine.core.ledger import free
@@ -34,6 +36,7 @@ def renew(core: Core, k: int) -> Failure:
     account, book = core.account, core.books[k]
     if account.history != 0:
         return Failure.NONE
+    may_enter = account.killed == 0 and book.paused == 0
     changed = False
     for i in range(book.level_end - book.level_first):
         level = core.levels[book.level_first + i]
@@ -43,6 +46,9 @@ def renew(core: Core, k: int) -> Failure:
             if enter == 0.0 and leave == 0.0:
                 continue  # where nothing is asked for, the price does not matter
             if price == level.price and is_stop == level.is_stop:
+                if level.order.id == 0 and may_enter:  # was suspended
+                    changed = True
+                    ask(core, k, i)
                 continue
         if price != price or enter != enter or leave != leave:
             return Failure.NOT_A_NUMBER
@@ -51,7 +57,9 @@ def renew(core: Core, k: int) -> Failure:
         changed = True
         if level.order.id != 0:
             take_back(core, k, i, Reason.SIGNAL)
-        if leave != 0.0 or (enter != 0.0 and account.killed == 0 and book.paused == 0):
+        level.enter = 0.0
+        if leave != 0.0 or (enter != 0.0 and may_enter):
+            tell_filled(core, k, i, 0.0)
             level.price = price
             level.enter = enter
             level.leave = leave
@@ -68,7 +76,7 @@ def is_sound(price: float, enter: float, leave: float, is_stop: float) -> bool:
         return False
     if (enter != 0.0 or leave != 0.0) and not 0.0 < price < 1e300:
         return False
-    return is_stop == 0.0 or leave == 0.0
+    return is_stop == 0.0 or (is_stop == 1.0 and leave == 0.0)
 
 
 def ask(core: Core, k: int, i: int) -> None:
@@ -76,24 +84,28 @@ def ask(core: Core, k: int, i: int) -> None:
     book, symbol = core.books[k], core.symbols[core.books[k].symbol]
     level = core.levels[book.level_first + i]
     log_wish(core, k, level.enter, level.price, book.out.tag)
-    tell_filled(core, k, i, 0.0)
     denials, reduces = 0, 0
     if level.leave != 0.0:
         reduces = 1
-        quantity = min(level.leave, abs(book.position))
-        if book.position > 0.0:
-            quantity = -quantity
-        if quantity == 0.0:
+        quantity = part(core, k, level.leave)
+        if book.position == 0.0:
             log_denial(core, k, Reason.NOTHING_LEFT, 0.0, 0.0)
             denials += 1
+        elif quantity == 0.0:
+            log_denial(core, k, Reason.BELOW_LOT, level.leave, symbol.lot)
+            denials += 1
     else:
-        quantity = 0.0
-        why = unsized(core, k, level.enter, level.price)
+        quantity, price = 0.0, level.price
+        if (level.enter > 0.0) == (level.is_stop != 0.0):
+            price = max(price, symbol.price)  # one behind the market trades at the market
+        why = unsized(core, k, level.enter, price)
         if level.enter < 0.0 and symbol.leverage == 0.0:
             why = Reason.SHORT_ON_SPOT
         if why == Reason.NONE:
-            quantity = sized(core, k, level.enter, level.price)
-            denials += deny_level(core, k, quantity, level.price)
+            quantity = sized(core, k, level.enter, price)
+            if level.filled != 0.0:  # what a pause has left of it
+                quantity = level.order.quantity
+            denials += deny_level(core, k, quantity, price)
         else:
             log_denial(core, k, why, level.enter, 0.0)
             denials += 1
@@ -104,12 +116,25 @@ def ask(core: Core, k: int, i: int) -> None:
         rest(core, k, i, quantity, reduces)
 
 
+def part(core: Core, k: int, leave: float) -> float:
+    """Return the change that leaves so much of the position of book `k`: all of it, or whole lots.
+
+    0.0 where nothing is held, or less than a lot would leave.
+    """
+    position, lot = core.books[k].position, core.symbols[core.books[k].symbol].lot
+    if leave >= abs(position):
+        return -position
+    if lot > 0.0:
+        leave = min(math.floor(leave / lot + 1e-9) * lot, abs(position))
+    return -leave if position > 0.0 else leave
+
+
 def deny_level(core: Core, k: int, quantity: float, price: float) -> int:
     """Log every reason against an entry of book `k` at a level; return how many there are.
 
     The money for it must be there beside what all resting entries need: the venue puts it aside.
     """
-    denials = deny(core, k, quantity, price, exposed(core, k, held_after(core, k)))
+    denials = deny(core, k, quantity, price, exposed(core, k, held_after(core, k), quantity))
     cost = needed(core, core.books[k].symbol, quantity, price, core.account.maker)
     left = free(core) - reserved(core)
     if cost > left:

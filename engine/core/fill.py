@@ -76,7 +76,7 @@ def settle(
         unprotect(core, k)
         learn(core, k, was_long)
         log_trade(core, k, ts, was_long, reason)
-        if book.resting > 0:
+        if book.levels > 0:
             withdraw(core, k, reason != Reason.SIGNAL, reason)
     elif book.position > 0.0 if quantity > 0.0 else book.position < 0.0:
         protect(core, k)

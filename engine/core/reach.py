@@ -64,8 +64,7 @@ def fill_level(core: Core, k: int, i: int, bar: Bar) -> None:
         end(core, k, i, Status.CANCELED)
         return
     reduces = 1 if order.reduces != 0 or book.position * order.quantity < 0.0 else 0
-    if reduces == 0 and order.rests != 0:
-        book.inside = account.seq
+    is_inside = reduces == 0 and order.rests != 0
     order.rests = 1
     quantity = order.quantity
     if reduces != 0 and abs(quantity + book.position) <= _DUST * abs(quantity):
@@ -76,6 +75,8 @@ def fill_level(core: Core, k: int, i: int, bar: Bar) -> None:
     left = execute(core, k, number, quantity, reduces, bar.ts, price, order.reason, share)
     if core.log.fills > before:
         tell_filled(core, k, i, level.filled + core.fills[before].quantity)
+        if is_inside:
+            book.inside = account.seq
     if left == 0.0:
         end(core, k, i, Status.FILLED if core.log.fills > before else Status.REFUSED)
     else:

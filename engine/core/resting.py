@@ -63,9 +63,14 @@ def end(core: Core, k: int, i: int, status: int) -> None:
         book.resting -= 1
     level.enter = 0.0
     level.leave = 0.0
+    forget(core, k, i)
+    tell_status(core, k, i, status)
+
+
+def forget(core: Core, k: int, i: int) -> None:
+    """Clear what the strategy of book `k` asks for at level `i`, for it to see."""
     tell(core, k, i, ENTER, 0.0)
     tell(core, k, i, LEAVE, 0.0)
-    tell_status(core, k, i, status)
 
 
 def take_back(core: Core, k: int, i: int, reason: int) -> None:
@@ -82,26 +87,37 @@ def take_back(core: Core, k: int, i: int, reason: int) -> None:
 
 
 def suspend(core: Core, k: int, reason: int) -> None:
-    """Cancel the orders of book `k` that enter; they come back when it may open again."""
+    """Cancel the orders of book `k` that enter; they come back when it may open again.
+
+    Their rows still say what is asked for, and what is left of it.
+    """
     book = core.books[k]
     for i in range(book.level_end - book.level_first):
-        order = core.levels[book.level_first + i].order
-        if order.id != 0 and order.reduces == 0:
+        level = core.levels[book.level_first + i]
+        enter = level.enter
+        if level.order.id != 0 and level.order.reduces == 0:
             take_back(core, k, i, reason)
+            level.enter = enter
 
 
 def withdraw(core: Core, k: int, with_entries: bool, reason: int) -> None:
     """Cancel the orders of book `k` that leave, and where told those that enter; clear both."""
     book = core.books[k]
     for i in range(book.level_end - book.level_first):
-        order = core.levels[book.level_first + i].order
+        level = core.levels[book.level_first + i]
+        order = level.order
         if order.id != 0 and (with_entries or order.reduces != 0):
             take_back(core, k, i, reason)
             end(core, k, i, Status.CANCELED)
+        elif with_entries and level.enter != 0.0:  # suspended
+            end(core, k, i, Status.CANCELED)
 
 
-def exposed(core: Core, k: int, held: float) -> float:
-    """Return what book `k` holds where all its levels of one side are filled, the larger side."""
+def exposed(core: Core, k: int, held: float, side: float) -> float:
+    """Return what book `k` holds where all its levels of one side are filled.
+
+    Those that buy for a `side` above 0.0, those that sell for one below, the larger side for 0.0.
+    """
     book = core.books[k]
     up = down = held
     for row in range(book.level_first, book.level_end):
@@ -111,7 +127,9 @@ def exposed(core: Core, k: int, held: float) -> float:
                 up += order.quantity
             else:
                 down += order.quantity
-    return up if abs(up) >= abs(down) else down
+    if side == 0.0:
+        return up if abs(up) >= abs(down) else down
+    return up if side > 0.0 else down
 
 
 def reserved(core: Core) -> float:
@@ -180,7 +198,11 @@ def next_to_enter(core: Core, k: int, bar: Bar) -> int:
         order = level.order
         if order.id == 0 or order.reduces != 0 or leaves(core, row, book.position):
             continue
-        if is_due(core, row, bar) and is_reached(core, row, bar):
+        if (
+            is_due(core, row, bar)
+            and is_reached(core, row, bar)
+            and not is_behind_stop(core, k, row, bar)
+        ):
             distance = abs(order.limit - bar.open)
             if found < 0 or distance < nearest:
                 found = row - book.level_first
@@ -200,6 +222,16 @@ def is_reached(core: Core, row: int, bar: Bar) -> bool:
     if (level.order.quantity > 0.0) == (level.is_stop == 0.0):
         return bar.low <= level.order.limit
     return bar.high >= level.order.limit
+
+
+def is_behind_stop(core: Core, k: int, row: int, bar: Bar) -> bool:
+    """Return whether prices come through the stop of book `k` before they come to a level."""
+    book, order = core.books[k], core.levels[row].order
+    if book.position == 0.0 or book.stop == 0.0:
+        return False
+    side = 1.0 if book.position > 0.0 else -1.0
+    price = order.limit if order.rests != 0 else bar.open
+    return side * price < side * book.stop
 
 
 def is_passed(core: Core, row: int, bar: Bar) -> bool:

@@ -43,7 +43,8 @@ def decide(core: Core, k: int) -> None:
     else:
         closing = wanted - held
     if opening != 0.0 or (wanted == 0.0 and target != 0.0 and denials == 0):
-        denials += deny(core, k, opening, symbol.price, held + closing)
+        left = exposed(core, k, held + closing, opening)
+        denials += deny(core, k, opening, symbol.price, left)
         if book.orders >= OPENINGS_PER_BOOK:
             log_denial(core, k, Reason.TOO_MANY_ORDERS, book.orders, OPENINGS_PER_BOOK)
             denials += 1
@@ -67,7 +68,7 @@ def is_ignored(core: Core, k: int) -> bool:
 def deny(core: Core, k: int, quantity: float, price: float, held: float) -> int:
     """Log every reason against an opening of book `k` at a price; return how many there are.
 
-    `held` is what is left of the book before it opens.
+    `held` is what is left of the book before it opens, with what rests on the same side.
     """
     book, intent = core.books[k], core.intent
     symbol = core.symbols[book.symbol]
@@ -133,7 +134,7 @@ def _against(core: Core, k: int, quantity: float) -> float:
     symbol = core.symbols[core.books[k].symbol]
     if symbol.leverage > 0.0:
         for j in range(symbol.book_first, symbol.book_end):
-            holds = exposed(core, j, held_after(core, j)) if j != k else 0.0
+            holds = exposed(core, j, held_after(core, j), -quantity) if j != k else 0.0
             if holds * quantity < 0.0:
                 return holds
     return 0.0
@@ -155,7 +156,7 @@ def _look(core: Core, k: int, held: float) -> None:
         symbol = core.symbols[s]
         position = 0.0
         for j in range(symbol.book_first, symbol.book_end):
-            holds = held if j == k else exposed(core, j, held_after(core, j))
+            holds = held if j == k else exposed(core, j, held_after(core, j), 0.0)
             position += holds
             if holds != 0.0:
                 view.positions += 1

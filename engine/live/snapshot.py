@@ -21,7 +21,7 @@ from engine.core.levels import Level
 from engine.core.machine import Machine, Rows
 from engine.core.protect import protect
 from engine.core.records import ORDERS_PER_BOOK, Kind
-from engine.core.resting import tell_level, tell_position
+from engine.core.resting import forget, tell_level, tell_position
 from engine.errors import ConfigError
 
 _KNOWN = ("wish", "out")  # of a book: what its strategy has asked for
@@ -212,6 +212,8 @@ def restore_ledger(
                 _copy(orders[q], target, orders.dtype.names or ())
             new = _row(block, "books", k)
             rows = table_of(block, "levels")[new["level_first"] : new["level_end"]]
+            if levels["order"]["id"][len(rows) :].any():
+                problems.append(_fewer_levels(*key, len(levels), len(rows)))
             for level, target in zip(levels, rows, strict=False):
                 _copy(level, target, levels.dtype.names or ())
         elif book["position"] != 0.0 or book["orders"] or levels["order"]["id"].any():
@@ -280,7 +282,8 @@ def protect_again(machine: Machine, fresh: Iterable[int]) -> None:
 def tell_again(machine: Machine, fresh: Iterable[int]) -> None:
     """Write what the store knows of levels where strategies see it; one that began anew asks anew.
 
-    What a strategy knew is as of the snapshot, and orders have come to their end since.
+    What a strategy knew is as of the snapshot, and orders have come to their end since. On history
+    it held nothing: where something is held, what it asked for there is not what it would ask for.
     """
     core = Core(machine.block, machine.log, ())
     for k, book in enumerate(core.books):
@@ -288,6 +291,8 @@ def tell_again(machine: Machine, fresh: Iterable[int]) -> None:
             tell_position(core, k)
             for i in range(book.level_end - book.level_first):
                 tell_level(core, k, i, k not in fresh)
+                if k in fresh and book.position != 0.0:
+                    forget(core, k, i)
 
 
 def _other_instruments(former: Former, machine: Machine) -> set[str]:
@@ -308,6 +313,14 @@ def _otherwise(instance: str, symbol: str, position: float) -> str:
         f"universe.instruments.{symbol}: kind and contract_size must stay while {instance} holds"
         f" {position:g} {symbol}, were changed. Put them back, start, type chanquant do flatten"
         f" --symbol {symbol}, stop, then change them."
+    )
+
+
+def _fewer_levels(instance: str, symbol: str, before: int, now: int) -> str:
+    return (
+        f"strategy.{instance} on {symbol}: must keep its {before} levels while orders rest there,"
+        f" has {now}. Put them back, start, type chanquant do flatten --instance {instance}"
+        f" --symbol {symbol}, stop, then change it."
     )
 
 

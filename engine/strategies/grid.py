@@ -20,8 +20,9 @@ class Grid(Strategy):
     """Buys an equal part at each of `count` levels below its anchor, sells it one level higher.
 
     The levels lie `spacing` apart, each a fraction below the one above; the anchor is the close at
-    which the grid begins. While nothing is held the grid follows the price upwards. Below its last
-    level it holds what it has bought: `exits.stop_loss` ends that. After an exit it begins anew.
+    which the grid begins. While nothing is held the grid follows the price upwards, and where no
+    order rests, downwards as well. Below its last level it holds what it has bought:
+    `exits.stop_loss` ends that. After an exit it begins anew.
     """
 
     count: Annotated[int, Field(ge=1, le=COUNT_MAX)] = 10  # levels
@@ -40,9 +41,16 @@ class Grid(Strategy):
         levels = s.levels
         out.tag = GRID
         begins = s.anchor == 0.0 or bar.close > s.anchor * (1.0 + p.spacing)
+        is_idle = True  # nothing rests: denied, paused, or on history
         for i in range(p.count):
-            if levels.enter[i] == 0.0 and levels.status[i] == Status.CANCELED:
-                begins = True
+            status = levels.status[i]
+            if status == Status.PLACED or status == Status.PARTIAL:
+                is_idle = False
+            elif levels.enter[i] == 0.0:
+                was_refused = status == Status.REFUSED and s.bought[i] > 0.0
+                if status == Status.CANCELED or levels.filled[i] > 0.0 or was_refused:
+                    begins = True  # an exit took it
+        begins = begins or (is_idle and bar.close < s.anchor * (1.0 - p.spacing))
         begins = begins and levels.position == 0.0
         if begins:
             s.anchor = bar.close

@@ -12,7 +12,16 @@ from engine.core.portfolio import Instance, Instrument
 from engine.core.records import Bar, Out, Sizing
 from engine.errors import ConfigError
 from engine.rules.position_size import PositionSize
-from tests.market import MINUTE, bar_events, isolated, portfolio
+from tests.market import (
+    MINUTE,
+    bar_events,
+    follower,
+    isolated,
+    numbered,
+    portfolio,
+    run,
+    target,
+)
 from tests.unit.core.asking import ask, asking, seen
 
 PERPETUAL = (Instrument("X/USD", leverage=5.0, maintenance=0.005),)
@@ -43,6 +52,51 @@ def test_rules_are_asked_with_all_that_rests_counted_as_filled(machine: type) ->
         """,
         asking(rules=(("position_size", PositionSize(ratio_max=0.015)),)),
     )
+
+
+def test_a_target_is_asked_for_with_all_that_rests_counted_as_filled(machine: type) -> None:
+    ask(
+        machine,
+        """
+        100 101  99.5 100  0+1@99  .
+        100 101  99.5 100  =1      denied:position_above_limit
+        100 101  97   100  .       +1@99
+        """,
+        asking(rules=(("position_size", PositionSize(ratio_max=0.015)),)),
+    )
+
+
+def test_one_behind_the_market_is_sized_and_asked_for_at_the_market(machine: type) -> None:
+    # a hundredth of 1000 is 0.1 at the market of 100, where it trades; at its limit it were 10
+    sizing = {"sizing": Sizing.NOTIONAL, "quantity": 0.0, "notional": 1000.0}
+    story = """
+        100 101  99.5 100  {}  .
+        100 101  99.5 100  .   {}
+        """
+    plan = asking(instruments=PERPETUAL, **sizing)
+    ask(machine, story.format("0-.01@1", "-0.1@100"), plan)
+    ask(machine, story.format("0+.01@1!", "+0.1@100"), plan)
+
+
+@pytest.mark.parametrize("wish", [1.0, -1.0])
+def test_another_book_opens_against_neither_side_that_rests(machine: type, wish: float) -> None:
+    class Both(Strategy):
+        class State:
+            levels: Levels = window(2)
+
+        def step(p, s: State, bar: Bar, out: Out) -> None:
+            for i in range(2):
+                s.levels.price[i] = 99.0 + 2.0 * i
+                s.levels.enter[i] = 1.0 - 1.5 * i
+
+    plan = portfolio(
+        Instance("it", Both(), ("X/USD",), MINUTE, Sizing.FIXED, 1.0),
+        follower("other"),
+        instruments=PERPETUAL,
+    )
+    rows = [[100, 101, 99.5, 100]]
+    done = run(machine, plan, numbered(bar_events(rows), target(MINUTE + 1, wish, instance=1)))
+    assert [plan.reason(row["reason"]) for row in done.logs["denials"]] == ["opposite_book"]
 
 
 def test_money_is_put_aside_for_what_rests(machine: type) -> None:
@@ -125,6 +179,39 @@ def test_a_pause_takes_entries_out_of_the_book_and_a_resume_puts_them_back(machi
         100 101  94   100  .                +0.5@95
         """,
         asking(),
+    )
+
+
+def test_what_a_pause_takes_back_of_a_partial_fill_is_all_that_comes_back(machine: type) -> None:
+    # a tenth of 4 is filled where the price only touches it: 0.6 of 1 are left
+    done = ask(
+        machine,
+        """
+        100 101  99.5 100  0+1@99  .
+        100 101  99   100  pause   +0.4@99,canceled:paused
+        100 101  98   100  resume  .
+        100 101  99.5 100  .       .
+        100 101  98   100  .       +0.6@99
+        100 101  98   100  .       .
+        """,
+        asking(queue_share=0.1),
+        volume=4.0,
+    )
+    assert [filled for _, filled, _ in seen(done)] == [0.0, 0.4, 0.4, 0.4, 1.0, 1.0]
+
+
+def test_an_exit_during_a_pause_takes_back_what_would_return(machine: type) -> None:
+    ask(
+        machine,
+        """
+        100 101  99.5 100  0+.5@100,1+.5@80 .
+        100 101  99.5 100  .                +0.5@100
+        100 101  99.5 100  pause            canceled:paused
+        100 101  89   100  resume           -0.5@90:stop_loss
+        100 101  79   100  .                .
+        100 101  79   100  .                .
+        """,
+        asking(stop_loss=0.1),
     )
 
 

@@ -80,3 +80,35 @@ def test_a_pause_leaves_its_plan_as_it_is(machine: type) -> None:
         (5, 0.5, 90.0),
         (5, 0.5, pytest.approx(81.0)),
     ]
+
+
+def test_a_bar_that_buys_all_and_stops_all_ends_the_grid_like_any_exit(machine: type) -> None:
+    # the average of 90 and 81 is 85.5, its stop 10 % below it 76.95; 60 is the new anchor
+    rows = [[100, 100, 100, 100], [100, 100, 50, 60], [60, 60, 53, 55]]
+    assert fills(machine, rows, stop_loss=0.1) == [
+        (1, 0.5, 90.0),
+        (1, 0.5, pytest.approx(81.0)),
+        (1, -1.0, pytest.approx(76.95)),
+        (2, 0.5, pytest.approx(54.0)),
+    ]
+
+
+def test_what_has_not_been_ordered_yet_follows_the_price_down(machine: type) -> None:
+    # history ends at 70, below all levels of 100: bought would be all of them at the market
+    rows = [[100, 100, 100, 100], [100, 100, 70, 70], [70, 70, 70, 70], [70, 70, 62, 65]]
+    events = bar_events(rows)
+    events["history"][:2] = 1
+    strategy = Grid(count=2, spacing=0.1)
+    instance = Instance("it", strategy, ("X/USD",), MINUTE, Sizing.FIXED, 1.0)
+    done = run(machine, portfolio(instance), events)
+    assert done.logs["fills"]["price"].tolist() == [pytest.approx(63.0)]
+
+
+def test_what_was_denied_is_asked_for_again_one_step_away(machine: type) -> None:
+    # two bars must vary before the first size is known; the close of 89 is a step below 100
+    sizing = {"sizing": Sizing.VOLATILITY, "quantity": 0.0, "aim": 0.1, "ratio_max": 1.0}
+    rows = [[100, 100, 100, 100], [100, 101, 100, 101], [101, 101, 95, 95], [95, 95, 89, 89]]
+    instance = Instance("it", Grid(count=2, spacing=0.1), ("X/USD",), MINUTE, length=2, **sizing)
+    done = run(machine, portfolio(instance), bar_events([*rows, [89, 89, 80, 80]]))
+    assert done.logs["denials"]["seq"].tolist() == [0, 0]
+    assert done.logs["fills"]["price"].tolist() == [pytest.approx(80.1)]
