@@ -144,6 +144,12 @@ def _crossed(found: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
     if web and telemetry and web.port and web.port == telemetry.port:
         yield ("web", "port"), f"must differ from telemetry.port, {web.port}. Choose another."
     for name, instance in found["strategy"].items():
+        if mode and mode.name == "paper" and instance.strategy.on == "target":
+            yield (
+                ("strategy", name),
+                "must be left out for mode=paper, was not: rows of a file end, the market goes on."
+                " Write a strategy that makes them, or run a backtest.",
+            )
         if universe:
             yield from _narrowed(universe, instance, ("strategy", name, "symbols"))
         if found["feed"] and instance.timeframe:

@@ -134,8 +134,10 @@ def _watch(core: Core, k: int, side: float) -> None:
         if book.trailing == 0.0:
             next_best = book.entry * (1.0 + side * book.trailing_activation)
         target = nearer(target, next_best, side)
-    if book.break_even_at > 0.0 and book.break_even == 0.0:
-        target = nearer(target, book.entry * (1.0 + side * book.break_even_at), side)
+    if book.break_even_at > 0.0:
+        price = book.entry * (1.0 + side * book.break_even_offset)
+        if tighter(book.break_even, price, side) != book.break_even:  # none, or of another entry
+            target = nearer(target, book.entry * (1.0 + side * book.break_even_at), side)
     if side > 0.0:
         book.floor = book.stop
         book.ceiling = target if target > 0.0 else math.inf

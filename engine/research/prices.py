@@ -82,8 +82,13 @@ def _price(view: View, trades: pa.Table, lines: Sequence["Line"]) -> Figure:
 
 
 def _shown(view: View, line: "Line", color: str) -> Figure:
-    """Return a line over the candles: at each the value that was known when it closed."""
+    """Return a line over the candles: at each the value that was known when it closed.
+
+    No price is 0: there a strategy has none to show.
+    """
     value = line.value[np.searchsorted(line.ts, view.closes)]
+    if not line.below:
+        value = np.where(value == 0.0, np.nan, value)
     return {
         "type": "scatter",
         "mode": "lines",

@@ -102,7 +102,7 @@ def _context(result: "Result") -> dict[str, Any]:
         "period": " to ".join(moments(times[[0, -1]])) if len(times) else "",
         "headline": [(STATS[name], result.stats[name]) for name in _HEADLINE],
         "stats": stats,
-        "kpi": [(STATS.get(name), name, row) for name, row in result.kpi.items()],
+        "kpi": [_target(name, row) for name, row in result.kpi.items()],
         "scenarios": result.scenarios,
         "compared": [(name, STATS[name]) for name in _COMPARED],
         "costs": _costs(facts),
@@ -144,6 +144,12 @@ def _by_time(result: "Result", drawn: dict[str, charts.Figure]) -> dict[str, Any
         "drawn": [name for name, figure in figures.items() if figure],
         "charts": embedded(figures),
     }
+
+
+def _target(name: str, row: Mapping[str, Any]) -> tuple[Stat, str, Mapping[str, Any]]:
+    """Return the statistic of a target such as `win_rate.ema_cross`, whose it is, and its row."""
+    stat, _, instance = name.partition(".")
+    return STATS[stat], instance, row
 
 
 def _costs(facts: Mapping[str, Any]) -> list[tuple[str, float, float | None, str | None]]:

@@ -32,6 +32,11 @@ class Bollinger(Strategy):
         ABOVE_BAND: "above_band",
         BACK_IN_THE_MIDDLE: "back_in_the_middle",
     }
+    shows = {
+        "bands.upper": "upper band {length}",
+        "bands.middle": "middle",
+        "bands.lower": "lower band",
+    }
 
     class State:
         bands: BollingerBands = window("length")

@@ -31,6 +31,7 @@ class Donchian(Strategy):
 
     kind = "trend"
     tags = {UPPER_BREAK: "upper_break", LOWER_BREAK: "lower_break", EXIT_BREAK: "exit_break"}
+    shows = {"entry.upper": "high of {length}", "exit.lower": "low of {exit_length}"}
 
     class State:
         entry: DonchianChannel = window("length")

@@ -29,6 +29,7 @@ class Macd(Strategy):
 
     kind = "trend"
     tags = {UP_CROSS: "up_cross", DOWN_CROSS: "down_cross"}
+    shows_below = {"lines.value": "MACD {fast} {slow}", "lines.signal": "signal {signal}"}
 
     class State:
         lines: MacdLines

@@ -27,6 +27,11 @@ class MultiTimeframe(Strategy):
 
     kind = "trend"
     tags = {UP_CROSS: "up_cross", DOWN_CROSS: "down_cross", TREND_OVER: "trend_over"}
+    shows = {
+        "fast.value": "EMA {fast}",
+        "slow.value": "EMA {slow}",
+        "trend.value": "EMA {trend} of {trend_timeframe}",
+    }
 
     class State:
         longer: Bar = watch(timeframe="trend_timeframe")

@@ -27,6 +27,7 @@ class Supertrend(Strategy):
 
     kind = "trend"
     tags = {RISING: "rising", FALLING: "falling"}
+    shows = {"line.value": "Supertrend {length}"}
 
     class State:
         line: SupertrendLine

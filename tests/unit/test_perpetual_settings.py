@@ -85,6 +85,7 @@ def test_and_no_more(overrides: list[str], sentence: str) -> None:
             "costs.funding_files.*must be null for mode=paper, was set: a file ends, the market",
         ),
         (["execution.opposite_books=allow", "mode=paper"], "must be deny for mode=paper"),
+        (["costs.funding_hours=0.01"], "costs.funding_hours=0.01: must be at least 0.25"),
     ],
 )
 def test_what_a_mode_of_perpetuals_has_not(overrides: list[str], sentence: str) -> None:

@@ -224,6 +224,16 @@ STORIES: dict[str, tuple[dict[str, Any], str]] = {
         105 105  94 100   .   -1@100:break_even
         """,
     ),
+    "break-even of a grown position waits for the profit on its average": (
+        EVEN,
+        """
+        100 101  99 100   0.5   .
+        100 106 101 106   1     +0.5@100                    # 100
+        110 110 106 108   .     +0.5@110                    # 105, which is 5 % below 110.25
+        108 111 106 110   .     .
+        110 110 104 106   .     -1@105:break_even
+        """,
+    ),
     "break-even of a grown position follows its average price up": (
         EVEN,
         """

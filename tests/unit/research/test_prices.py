@@ -1,6 +1,10 @@
 from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
 
 from engine.research import prices
+from engine.research.recorder import Line
 from engine.research.result import Result
 
 Finished = Callable[..., Result]
@@ -45,3 +49,17 @@ def test_each_symbol_shows_its_own_trades_and_no_bars_no_chart(finished: Finishe
     found = prices.charts(result)
     assert list(found) == ["BTC/USD, 1m candles", "ETH/USD, 1m candles"]
     assert [len(figure["data"][1]["x"]) for figure in found.values()] == [1, 2]
+
+
+def test_no_line_goes_to_a_price_of_0(finished: Finished) -> None:
+    closes = np.array([START + n * MINUTE for n in range(1, 6)], np.int64)
+    value = np.array([np.nan, 0.0, 101.0, 0.0, 102.0])
+    over = Line("BTC/USD", "average entry", False, closes, value)
+    below = Line("BTC/USD", "gap", True, closes, value)
+    result = replace(finished(5, []), lines=[over, below])
+    drawn = prices.charts(result)["BTC/USD, 1m candles"]["data"]
+    lines = {line["name"]: line["y"] for line in drawn if line.get("mode") == "lines"}
+    assert lines == {
+        "average entry": [None, None, 101.0, None, 102.0],
+        "gap": [None, 0.0, 101.0, 0.0, 102.0],
+    }
