@@ -100,7 +100,7 @@ def fill_level(core: Core, k: int, i: int, bar: Bar) -> None:
         else:
             best = bar.low if order.quantity > 0.0 else bar.high
             share = account.queue_share if best == price else 1.0
-    elif account.post_only != 0 and level.is_stop == 0.0:
+    elif account.post_only != 0 and level.is_stop == 0.0 and order.reduces == 0:
         take_back(core, k, i, Reason.POST_ONLY)
         end(core, k, i, Status.CANCELED)
         return

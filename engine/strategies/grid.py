@@ -58,6 +58,8 @@ class Grid(Strategy):
         for i in range(p.count):
             price = above * (1.0 - p.spacing)
             rests = levels.enter[i] != 0.0 or levels.leave[i] != 0.0
+            if levels.enter[i] != 0.0 and levels.filled[i] > 0.0 and bar.close > above:
+                rests = False  # the price has left a part behind: it is sold without the rest
             was_filled = levels.status[i] == Status.FILLED
             if begins or (was_filled and levels.filled[i] < 0.0):
                 s.bought[i] = 0.0

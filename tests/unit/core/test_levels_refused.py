@@ -164,6 +164,18 @@ def test_what_makes_no_sense_stops_the_strategy(machine: type, word: str) -> Non
         ask(machine, f"100 101 99.5 100 {word} .", asking())
 
 
+def test_what_leaves_is_not_canceled_for_taking(machine: type) -> None:
+    ask(
+        machine,
+        """
+        100 101  99.5 100  0+1@99  .
+        100 101  98   100  0>1@95  +1@99
+        100 101  99   100  .       -1@100
+        """,
+        asking(post_only=True),
+    )
+
+
 # ── a person's word ───────────────────────────────────────────────────────────────────────────
 
 

@@ -112,3 +112,17 @@ def test_what_was_denied_is_asked_for_again_one_step_away(machine: type) -> None
     done = run(machine, portfolio(instance), bar_events([*rows, [89, 89, 80, 80]]))
     assert done.logs["denials"]["seq"].tolist() == [0, 0]
     assert done.logs["fills"]["price"].tolist() == [pytest.approx(80.1)]
+
+
+def test_a_part_that_the_price_has_left_behind_is_sold(machine: type) -> None:
+    # half of a volume of 0.4 is bought of the 0.5 at 90; 111 lies above 100, where it is to be sold
+    rows = [
+        [100, 100, 100, 100, 4],
+        [100, 100, 89, 95, 0.4],
+        [95, 111, 95, 111, 4],
+        [111, 111, 111, 111, 4],
+    ]
+    instance = Instance("it", Grid(count=2, spacing=0.1), ("X/USD",), MINUTE, Sizing.FIXED, 1.0)
+    done = run(machine, portfolio(instance, share_max=0.5), bar_events(rows))
+    assert done.logs["fills"]["quantity"].tolist() == [0.2, -0.2]
+    assert done.logs["fills"]["price"].tolist() == [90.0, 111.0]
