@@ -196,9 +196,11 @@ def test_open_positions_books_and_limits_are_listed(finished: Finished, tmp_path
         compiled=False,
     )
     result.kpi["sharpe"] = {"value": 1.5, "limit": 2.0, "passed": False}
+    result.kpi["win_rate.a"] = {"value": 0.5, "limit": 0.45, "passed": True}
     page = written(result, tmp_path)
     assert "ema_cross BTC/USD 2018-01-01 00:00 0.5 100 90 −5.10" in page.text
     assert "Sharpe ratio 1.50 2.00 ✗ no" in page.text
+    assert "Win rate of a 50.00 % 45.00 % ✓ yes" in page.text
     assert "By strategy; amounts in USD" in page.text
     assert "By strategy and symbol" not in page.text  # there is one symbol
     assert "which a real order cannot reach (fill_on: close)" in page.text
