@@ -10,7 +10,8 @@ class Levels(Record):
     Declared as `levels: Levels = window("count")`. The strategy writes `price`, `enter`, `leave`
     and `is_stop`; what is written rests until something else is. `enter` is an exposure, sized
     like a target and asked of the rules; `leave` is a quantity, which can only reduce the position.
-    Where an order has come to its end, `enter` and `leave` are 0.0 again and `status` says how.
+    Where an order has come to its end, what was written is 0.0 again, but the price, and
+    `status` says how.
     """
 
     position: float  # of the book in base units; written by the core, as are …

@@ -71,6 +71,7 @@ def forget(core: Core, k: int, i: int) -> None:
     """Clear what the strategy of book `k` asks for at level `i`, for it to see."""
     tell(core, k, i, ENTER, 0.0)
     tell(core, k, i, LEAVE, 0.0)
+    tell(core, k, i, IS_STOP, 0.0)
 
 
 def take_back(core: Core, k: int, i: int, reason: int) -> None:

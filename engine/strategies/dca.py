@@ -22,7 +22,8 @@ class Dca(Strategy):
     The first of them lies `spacing` below it, each next one `spacing_growth` times as far from the
     one before; each is `size_growth` times as large. All of them together are exposure 1. What
     ends a round is an exit: `exits.take_profit` is counted from the average price, and is needed.
-    With the next close the next round begins. Known as dollar cost averaging with safety orders;
+    With the next close the next round begins; its first order follows the price in steps of
+    `spacing`. Known as dollar cost averaging with safety orders;
     `size_growth` above 1 is a martingale, which loses much on the day when it loses.
     """
 
@@ -45,11 +46,12 @@ class Dca(Strategy):
         for _ in range(p.count):
             total += size
             size *= p.size_growth
-        moved = abs(bar.close - levels.price[0])
+        has_asked = levels.status[0] == Status.PLACED or levels.status[0] == Status.REFUSED
+        has_moved = abs(bar.close - levels.price[0]) >= p.spacing * levels.price[0]
         if levels.position == 0.0:
             s.is_waiting = True
-            if levels.status[0] == Status.REFUSED and moved < p.spacing * levels.price[0]:
-                return  # the answer would be the same
+            if has_asked and not has_moved:
+                return  # it rests, or the answer would be the same
             for i in range(1, p.count):
                 levels.enter[i] = 0.0
             levels.price[0] = bar.close

@@ -224,7 +224,12 @@ def bars(folder: Path) -> list[str]:
 
 
 NOT_ON_BARS = {"trade ticking", "denial opposite_signal"}  # nothing is called on ticks; too few
-BARS = [(way, bars) for way in ("market orders", "limit orders")]
+CASES = [  # those that take too long for each change are run by `make soak`
+    ("market orders", ticks),
+    ("limit orders", bars),
+    *(pytest.param(way, ticks, marks=pytest.mark.soak) for way in WAYS if way != "market orders"),
+    pytest.param("market orders", bars, marks=pytest.mark.soak),
+]
 
 
 def occurred(path: Path) -> Iterator[str]:
@@ -243,7 +248,7 @@ def occurred(path: Path) -> Iterator[str]:
                 yield fact
 
 
-@pytest.mark.parametrize(("way", "feed"), [*((way, ticks) for way in WAYS), *BARS])
+@pytest.mark.parametrize(("way", "feed"), CASES)
 def test_all_of_it_says_the_same_replayed(
     way: str, feed: Feed, tmp_path: Path, typed: list[str]
 ) -> None:

@@ -52,7 +52,7 @@ class Asking(Strategy):
         s.count += 1
 
 
-def asking(*, stop_at: float = 0.0, **given: Any) -> Portfolio:
+def asking(**given: Any) -> Portfolio:
     """Return a portfolio with an asking instance that orders 1 unit at exposure 1."""
     own = {name: given.pop(name) for name in list(given) if name in Instance.__annotations__}
     instance: dict[str, Any] = {"span": MINUTE, "sizing": Sizing.FIXED, "quantity": 1.0}
@@ -104,10 +104,15 @@ def _say(state: Any, n: int, word: str) -> None:
     state["is_stop"][row] = float(word.endswith("!"))
 
 
+def state_of(done: Replay) -> Any:
+    """Return the state of the strategy after a story."""
+    at, record = int(table_of(done.machine.block, "books")["state"][0]), Asking.StateRecord
+    return done.machine.block[at : at + record.words].view(record.dtype)[0]
+
+
 def seen(done: Replay, i: int = 0) -> list[tuple[str, float, float]]:
     """Return, for each bar, what the strategy saw of level `i` and of its position at its close."""
-    at, record = int(table_of(done.machine.block, "books")["state"][0]), Asking.StateRecord
-    state = done.machine.block[at : at + record.words].view(record.dtype)[0]
+    state = state_of(done)
     rows = range(i, int(state["count"]) * COUNT, COUNT)
     return [
         (

@@ -7,7 +7,7 @@ import pytest
 
 from engine.core.block import table_of
 from engine.core.portfolio import Instrument
-from tests.unit.core.asking import ask, asking, seen
+from tests.unit.core.asking import ask, asking, seen, state_of
 
 PERPETUAL = (Instrument("X/USD", leverage=5.0, maintenance=0.005),)
 
@@ -136,6 +136,18 @@ def test_a_stop_enters_once_the_price_has_come_through_it(machine: type) -> None
         """,
         asking(slippage=0.01),
     )
+
+
+def test_a_level_that_was_a_stop_is_none_once_it_is_free(machine: type) -> None:
+    done = ask(
+        machine,
+        """
+        100 101  99.5 100  0+.5@102!,1+.5@103!  .
+        100 102  99   102  .                    +0.5@102
+        """,
+        asking(),
+    )
+    assert state_of(done)["levels"]["is_stop"].tolist() == [0.0, 1.0, 0.0, 0.0]
 
 
 def test_levels_lie_on_the_tick_grid_away_from_the_price(machine: type) -> None:

@@ -52,9 +52,17 @@ def test_levels_are_counted_from_the_price_of_the_first_entry(machine: type) -> 
     assert fills(machine, rows) == [(1, 1.0, 98.0), (2, 2.0, 88.2), (2, 4.0, 68.6)]
 
 
-def test_it_follows_the_close_until_it_has_entered(machine: type) -> None:
-    rows = [[100, 100, 100, 100], [101, 102, 101, 102], [102, 102, 101, 101]]
-    assert fills(machine, rows) == [(2, 1.0, 102.0)]
+def test_the_first_order_follows_the_price_in_steps(machine: type) -> None:
+    # 102 is less than 10 % above 100, 111 is more
+    rows = [[100, 100, 100, 100], [101, 102, 101, 102]]
+    assert fills(machine, [*rows, [102, 102, 99, 99]]) == [(2, 1.0, 100.0)]
+    more = [[102, 111, 102, 111], [111, 111, 110, 110]]
+    assert fills(machine, [*rows, *more]) == [(3, 1.0, 111.0)]
+
+
+def test_a_latency_longer_than_the_bar_lets_it_enter(machine: type) -> None:
+    rows = [[100, 101, 100, 101], [101, 101, 100, 100], [100, 101, 100, 101], [100, 101, 100, 101]]
+    assert fills(machine, rows, latency=90_000) == [(3, 1.0, 100.0)]
 
 
 def test_what_was_refused_is_not_asked_for_at_every_close(machine: type) -> None:
