@@ -56,7 +56,6 @@ bench: $(SETUP) $(PEERS)  ## measure ours and the peers side by side
 	$(BIN)/python -m benchmarks.run
 
 soak: $(SETUP)  ## measure what takes long, and write docs/soak.md
-	$(BIN)/python -m pytest -m soak tests/system
 	$(BIN)/python -m benchmarks.soak
 
 $(PEERS): benchmarks/peers.lock $(SETUP)

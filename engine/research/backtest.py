@@ -54,7 +54,7 @@ def backtest(
             bars, portfolio.symbols, portfolio.spans, of_events(settings.feed)
         )
     plan = layout(portfolio)
-    events = with_targets(plan, _with_funding(settings, recording.events))
+    events = with_targets(plan, with_funding(settings, recording.events))
     span = parse_timeframe(of_events(settings.feed))
     others = scenarios.others(portfolio, span) if settings.report.scenarios else {}
     machine = begin(plan, recording)
@@ -119,8 +119,11 @@ def replay(
     return Replay(machine, logs, equity)
 
 
-def _with_funding(settings: Settings, events: Rows) -> Rows:
-    """Merge the funding of perpetuals into the events; a journal holds what was settled then."""
+def with_funding(settings: Settings, events: Rows) -> Rows:
+    """Return the events with the funding of perpetuals; a journal holds what was settled then.
+
+    Raises DataError with all that is wrong with files of rates.
+    """
     if isinstance(settings.feed, Journal):
         return events
     costs, universe = settings.costs, settings.universe

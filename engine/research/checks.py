@@ -7,11 +7,13 @@ from typing import Any
 from engine.core.portfolio import Instance, Portfolio, parse_timeframe
 from engine.errors import CheckFailed
 from engine.feeds.tape import Tape
+from engine.research.backtest import with_funding
 from engine.research.figures import timeframe
 from engine.research.foresight import oracles, suspects
 from engine.research.prefix import differences
 from engine.research.sample import Sample, made_up, missing, recorded
 from engine.research.warmup import WarmUp, warm_ups
+from engine.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,14 @@ def _needs(history: WarmUp) -> str:
     return f"{needed}, before that {apart}" if history.differ else needed
 
 
-def check(portfolio: Portfolio, feed: Any) -> tuple[list[Checked], list[str]]:
+def check(
+    portfolio: Portfolio, feed: Any, settings: Settings | None = None
+) -> tuple[list[Checked], list[str]]:
     """Run the strategies on made-up prices, and on those of the feed where it is a tape.
 
     Return what is known of each, and warnings. Raises CheckFailed with all that shows that a
     strategy knows what it cannot know, StrategyFailed where one fails, and what is wrong with the
-    files of the feed; that they are missing is a warning.
+    files of the feed; that they are missing is a warning. With settings, files of funding are read.
     """
     parts, warnings = list(_parts(portfolio)), []
     samples = [made_up(part) for part in parts]
@@ -72,6 +76,8 @@ def check(portfolio: Portfolio, feed: Any) -> tuple[list[Checked], list[str]]:
             )
         else:
             recording = feed.load(portfolio.symbols, portfolio.spans)
+            if settings:
+                with_funding(settings, recording.events)
             samples += [recorded(part, recording) for part in parts]
     samples = [sample for sample in samples if len(sample.events)]
     problems = [problem for sample in samples for problem in differences(sample)]

@@ -26,7 +26,7 @@ def run(arguments: Arguments) -> int:
     settings = validate(compose(arguments.overrides, arguments.config_dir))
     portfolio = build(settings)
     Compiled(layout(portfolio))
-    checked, warnings = check(portfolio, settings.feed)
+    checked, warnings = check(portfolio, settings.feed, settings)
     facts = {"ok": True, **_facts(settings)}
     if arguments.json:
         facts |= {"checked": [one.document() for one in checked], "warnings": warnings}

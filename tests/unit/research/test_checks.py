@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from engine.compose import compose
 from engine.core.compile.declare import Strategy
 from engine.core.portfolio import Instance, Portfolio
 from engine.core.records import Bar, Out, Sizing
@@ -14,6 +15,7 @@ from engine.feeds.synthetic import Synthetic
 from engine.feeds.tape import Tape
 from engine.research.checks import Checked, check
 from engine.research.warmup import WarmUp
+from engine.settings import build, validate
 from engine.strategies.buy_and_hold import BuyAndHold
 from engine.strategies.ema_cross import EmaCross
 from tests.golden import golden
@@ -90,6 +92,25 @@ def test_a_broken_file_of_the_feed_is_refused(tmp_path: Path) -> None:
     file.write_text("ts,open,high,low,close,volume\n1704067200000,1,0,1,1,1\n", encoding="utf-8")
     with pytest.raises(DataError, match="high"):
         check(trading(EmaCross()), Tape(files={SYMBOL: str(file)}))
+
+
+def test_a_file_of_funding_with_a_hole_is_refused(tmp_path: Path) -> None:
+    hour = 60 * MINUTE
+    rows = generate(SYMBOL, 48, hour, 7)
+    write(tmp_path / "bars.parquet", rows)
+    begun, rates = int(rows["ts"][0]), tmp_path / "rates.csv"
+    dues = [begun + n * 8 * hour for n in (0, 1, 2, 4, 5, 6)]  # the one after 24 hours is missing
+    rates.write_text("ts,rate\n" + "".join(f"{ts},0.0001\n" for ts in dues), encoding="utf-8")
+    overrides = [
+        f"universe.symbols=[{SYMBOL}]",
+        f"universe.instruments={{{SYMBOL}: {{kind: linear}}}}",
+        *("feed=tape", "feed.timeframe=1h", f"feed.files={{{SYMBOL}: {tmp_path}/bars.parquet}}"),
+        f"costs.funding_files={{{SYMBOL}: {rates}}}",
+    ]
+    settings = validate(compose(overrides))
+    with pytest.raises(DataError, match="must have a rate each 8 hours"):
+        check(build(settings), settings.feed, settings)
+    check(build(settings), settings.feed)  # who does not ask is not told
 
 
 @pytest.mark.parametrize(
