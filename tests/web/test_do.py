@@ -19,8 +19,10 @@ from web.commands import KEY_MINUTES, new_key
 
 
 @pytest.fixture
-def stale(stores: Path) -> Iterator[None]:
+def stale(stores: Path, panel: Panel) -> Iterator[None]:
     """Have the passwords of all sessions given long ago, and no try counted."""
+    for role in PASSWORDS:
+        panel(role)  # logs in where nobody has, whichever test comes first
     database = open_panel(stores)
     session, throttle = tables("panel")["session"], tables("panel")["throttle"]
     with database.begin() as connection:
