@@ -30,7 +30,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with tempfile.TemporaryDirectory() as name:
         shutil.copytree(cache_folder(), Path(name) / "cache")
         _give(Path(name))
-        os.chown(Path(name) / "cache", 0, 0)  # nobody trusts code in another user's folder
+        os.chown(Path(name) / "cache", 0, 0)  # nobody trusts code in another user's folder …
+        (Path(name) / "cache").chmod(0o755)  # … and root's own is for root alone
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("CHANQUANT_CACHE", str(Path(name) / "cache"))
             yield
