@@ -73,6 +73,9 @@ def _choose(page: Page, reader: dict[str, str]) -> None:
     assert answer < 400
 
 
+ENDED = "[object Event]"  # what htmx logs of a stream that ends, as it does with its page
+
+
 class Watched:
     """A page, and all that its browser complained of."""
 
@@ -84,7 +87,7 @@ class Watched:
         page.on("requestfailed", self._failed)
 
     def _console(self, message: Any) -> None:
-        if message.type in ("error", "warning"):
+        if message.type in ("error", "warning") and message.text != ENDED:
             self.complaints.append(message.text)
 
     def _failed(self, request: Any) -> None:
