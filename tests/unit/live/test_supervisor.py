@@ -208,6 +208,11 @@ class Running:
         return self.supervisor.returncode, told.splitlines()
 
 
+def _hangs_up() -> None:
+    """Take SIGHUP as a terminal's process does, also where nohup started these tests."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @contextmanager
 def _running(script: str, compiling: str = FINE, shell: str = 'exec "$@"') -> Iterator[Running]:
     command = _command(compiling, f"{PYTHON} {script}")
@@ -216,6 +221,7 @@ def _running(script: str, compiling: str = FINE, shell: str = 'exec "$@"') -> It
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=_hangs_up,
     ) as supervisor:
         try:
             yield Running(supervisor)
