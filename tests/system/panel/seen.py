@@ -74,6 +74,10 @@ def _choose(page: Page, reader: dict[str, str]) -> None:
 
 
 ENDED = "[object Event]"  # what htmx logs of a stream that ends, as it does with its page
+LEFT = "net::ERR_ABORTED"  # the browser itself gives up what a page that is left still asked for
+BARE = """[...document.querySelectorAll("link[rel=stylesheet]")].filter(link => {
+    try { return !link.sheet.cssRules.length; } catch { return true; }
+}).map(link => link.href)"""
 
 
 class Watched:
@@ -91,7 +95,7 @@ class Watched:
             self.complaints.append(message.text)
 
     def _failed(self, request: Any) -> None:
-        if "/live/" not in request.url:  # a stream ends with its page
+        if request.failure != LEFT:
             self.complaints.append(f"{request.url}: {request.failure}")
 
 
@@ -117,6 +121,7 @@ def is_sound(watched: Watched, where: str) -> None:
     """Raise where a page is broken, runs off its screen, shows nonsense, or shuts somebody out."""
     page = watched.page
     assert watched.complaints == [], f"{where}: {watched.complaints}"
+    assert page.evaluate(BARE) == [], f"{where}: without its looks"
     shown = page.inner_text("body")
     assert not NEVER.search(shown), f"{where}: {NEVER.search(shown)}"
     wide = page.evaluate("[document.scrollingElement.scrollWidth, window.innerWidth]")
