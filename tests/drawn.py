@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from engine.core.portfolio import Instance, Instrument, Portfolio
-from engine.core.records import Kind, Sizing
+from engine.core.records import FillOn, Kind, Sizing
 from engine.rules.gross_exposure import GrossExposure
 from engine.rules.open_positions import OpenPositions
 from engine.rules.order_notional import OrderNotional
@@ -129,9 +129,18 @@ def _exits() -> st.SearchStrategy[dict[str, Any]]:
 
 
 def _bounds() -> st.SearchStrategy[dict[str, Any]]:
-    """Draw how the volume bounds fills, and whether orders that rest may take."""
+    """Draw how the volume bounds fills, and how orders come to theirs."""
+    limits = {"by_limit": True, "offset": 0.01, "maker": 0.001}
     return st.sampled_from(
-        [{}, {"maker": 0.001, "post_only": True}, {"queue_share": 0.5}, {"share_max": 0.3}]
+        [
+            {},
+            {"maker": 0.001, "post_only": True},
+            {"queue_share": 0.5},
+            {"share_max": 0.3, "impact": 0.01},
+            {"share_max": 0.3, "fill_on": FillOn.CLOSE},
+            limits,
+            {**limits, "share_max": 0.3, "good_for": 5 * MINUTE},
+        ]
     )
 
 
@@ -140,7 +149,7 @@ def portfolios(draw: st.DrawFn, is_spot: bool = False, asks: bool = True) -> Por
     """Draw followers and one that fails, with costs, grids, sizings, exits, and a bad venue.
 
     Each symbol is spot or, unless told otherwise, a perpetual of any margin. Where it `asks`, there
-    may be one more instance, whose orders rest at levels.
+    may be one more instance, whose orders rest at levels, and orders may wait for price or volume.
     """
     sizing: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
         [
@@ -187,5 +196,5 @@ def portfolios(draw: st.DrawFn, is_spot: bool = False, asks: bool = True) -> Por
         seed=draw(st.integers(0, 5)),
         stop_through=draw(st.booleans()),
         opposite_books=draw(st.booleans()),
-        **(draw(_bounds()) if asking else {}),
+        **(draw(_bounds()) if asks else {}),
     )

@@ -137,17 +137,17 @@ def go_on(made: Machine, events: Any, size: int = 1 << 30) -> Replay:
     return Replay(made, logs, equity)
 
 
-def play(machine: type, text: str, plan: Portfolio) -> None:
+def play(machine: type, text: str, plan: Portfolio, volume: float = 1.0) -> None:
     """Play a story and compare what it says with what happens.
 
     Columns: open high low close, then what the instance wants after the bar (`.` for no change;
     `1/95/110` adds a stop and a take price) or what a person says then (`pause`), then what happens
     in the bar: fills as `+1@100` or `-1@95:stop_loss`, refusals as `refused:reason`, denials as
     `denied:reason`, cancels as `canceled:reason`, `.` for nothing. Several are joined by a comma.
-    Behind a `#` stands the arithmetic.
+    Behind a `#` stands the arithmetic. Each bar has the same `volume`.
     """
     lines = [line.split("#")[0].split() for line in text.strip().splitlines()]
-    events = [bar_events([[float(cell) for cell in line[:4]] for line in lines])]
+    events = [bar_events([[*map(float, line[:4]), volume] for line in lines])]
     for i, line in enumerate(lines):
         events += [_said((i + 1) * MINUTE, word) for word in line[4].split(",") if word != "."]
     merged = numbered(*events)

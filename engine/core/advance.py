@@ -53,8 +53,8 @@ def advance(core: Core, events: Sequence[Event], first: int, last: int, equity: 
         watched bars in users' states  bar.keep
         book out                       users' steps, advance.on_target, signal.consider (tag)
         book wish                      signal.consider
-        book position … funding        ledger.post, ledger.fund (funding)
-        book stop take … due           protect (best: follow), exits (rung …, roi)
+        book position … funding        ledger.post, ledger.fund (funding), fill.settle (grown_seq)
+        book stop take … due           protect (best: follow, fill.settle), exits (rung …, roi)
         book inside                    match.rest, reach.fill_level
         book wins … lost, volatilities sizing.learn, sizing.measure
         book orders, working orders    order.place, order.cancel, match
@@ -95,9 +95,11 @@ def on_prices(core: Core, event: Event) -> None:
     symbol = core.symbols[s]
     if core.account.history == 0:
         if core.account.is_bounded != 0:
-            symbol.volume = bar.volume
+            symbol.volume = bar.volume / symbol.contract_size
             share = core.account.share_max
-            symbol.room = bar.volume * share if share > 0.0 else math.inf
+            symbol.room = symbol.volume * share if share > 0.0 else math.inf
+        if symbol.leverage > 0.0 and symbol.position != 0.0:
+            liquidate(core, s, bar, bar.open)
         for k in range(symbol.book_first, symbol.book_end):
             if core.books[k].orders > 0:
                 match(core, k, bar)
@@ -106,7 +108,7 @@ def on_prices(core: Core, event: Event) -> None:
             elif core.books[k].position != 0.0 and concerns(core, k, bar):
                 leave(core, k, bar)
         if symbol.leverage > 0.0 and symbol.position != 0.0:
-            liquidate(core, s, bar)
+            liquidate(core, s, bar, bar.low if symbol.position > 0.0 else bar.high)
     mark(core, s, bar.close)
     extend(core, s, event)
     if event.kind == Kind.TICK:

@@ -1,12 +1,10 @@
 """Turns what a strategy asks for at its levels into orders that rest there."""
 
-import math
-
 from engine.core.block import Core
-from engine.core.fill import on_grid
+from engine.core.grid import on_grid, whole_lots
 from engine.core.ledger import free
 from engine.core.log import log_decision, log_denial, log_order, log_wish
-from engine.core.order import held_after
+from engine.core.order import Rest, held_after
 from engine.core.protect import protect
 from engine.core.records import Failure, Reason, Status
 from engine.core.resting import (
@@ -124,8 +122,7 @@ def part(core: Core, k: int, leave: float) -> float:
     position, lot = core.books[k].position, core.symbols[core.books[k].symbol].lot
     if leave >= abs(position):
         return -position
-    if lot > 0.0:
-        leave = min(math.floor(leave / lot + 1e-9) * lot, abs(position))
+    leave = min(whole_lots(leave, lot), abs(position))
     return -leave if position > 0.0 else leave
 
 
@@ -155,7 +152,7 @@ def rest(core: Core, k: int, i: int, quantity: float, reduces: int) -> None:
     order.quantity = quantity
     away = -1 if (quantity > 0.0) == (level.is_stop == 0.0) else 1
     order.limit = on_grid(level.price, core.symbols[book.symbol].tick, away)
-    order.rests = 0
+    order.rests = Rest.SENT
     order.reduces = reduces
     order.reason = Reason.SIGNAL
     book.resting += 1

@@ -1,7 +1,7 @@
 """Obeys a person: pause, resume, close, flatten, kill, re-arm."""
 
 from engine.core.block import Core
-from engine.core.order import cancel, place
+from engine.core.order import Waiting, cancel, place
 from engine.core.records import Book, Event, Kind, Reason
 from engine.core.resting import suspend, withdraw
 
@@ -29,7 +29,7 @@ def obey(core: Core, event: Event) -> None:
         if account.history != 0:
             continue
         if kind == Kind.PAUSE:
-            cancel(core, k, False, Reason.PAUSED)
+            cancel(core, k, Waiting.OPENING, Reason.PAUSED)
             suspend(core, k, Reason.PAUSED)
         elif kind == Kind.CLOSE or kind == Kind.FLATTEN:
             close(core, k, Reason.COMMAND)
@@ -46,7 +46,7 @@ def concerns(event: Event, book: Book) -> bool:
 
 def close(core: Core, k: int, reason: Reason) -> None:
     """Cancel all orders of book `k` and order the end of its position."""
-    cancel(core, k, True, reason)
+    cancel(core, k, Waiting.ALL, reason)
     withdraw(core, k, True, reason)
     if core.books[k].position != 0.0:
         place(core, k, -core.books[k].position, 1, reason)

@@ -4,12 +4,12 @@ A gap fills at the open, whichever price it jumped over. Where stop and target b
 bar, the bar does not tell which came first, so the stop does. (`docs/guide/exits.md`)
 """
 
-import math
-
 from engine.core.block import Core
 from engine.core.fill import TAKES, execute
+from engine.core.grid import whole_lots
 from engine.core.log import log_order
 from engine.core.margin import liquidation_price
+from engine.core.order import Waiting, cancel
 from engine.core.protect import follow, nearer, roi_due, roi_price, rung_price
 from engine.core.reach import fill_level
 from engine.core.records import Bar, Reason, Status
@@ -43,7 +43,10 @@ def leave(core: Core, k: int, bar: Bar) -> None:
         return
     if book.stop > 0.0 and side * worst <= side * book.stop:
         price = book.stop if side * bar.open > side * book.stop else bar.open
-        price = worst if core.account.stop_through != 0 else price
+        if core.account.stop_through != 0:
+            price = liquidation_price(core, book.symbol) if is_lost(core, k, worst, 0.0) else worst
+        if is_inside and side * price > side * book.best:
+            price = book.best  # it has entered beyond its own stop
         reduce(core, k, bar.ts, book.position, price, book.stop_reason)
     else:
         take_profits(core, k, bar, best, False)
@@ -131,8 +134,8 @@ def rung_quantity(core: Core, k: int) -> float:
     if book.rung_left > 0.0 and share < 1.0:
         quantity = book.rung_left
     quantity = min(quantity, abs(book.position))
-    if lot > 0.0 and share < 1.0:
-        quantity = math.floor(quantity / lot + 1e-9) * lot
+    if share < 1.0:
+        quantity = whole_lots(quantity, lot)
     return quantity if book.position > 0.0 else -quantity
 
 
@@ -142,6 +145,7 @@ def reduce(core: Core, k: int, ts: int, quantity: float, price: float, reason: i
     Returns how much of it found no volume, unsigned.
     """
     account = core.account
+    cancel(core, k, Waiting.ADDING, reason)
     account.orders += 1
     order = account.orders
     log_order(core, k, order, Status.PLACED, -quantity, price, reason)

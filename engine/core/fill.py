@@ -3,6 +3,7 @@
 import math
 
 from engine.core.block import Core
+from engine.core.grid import NEAR, is_same, on_grid, whole_lots
 from engine.core.ledger import free, post
 from engine.core.log import log_fill, log_order, log_trade
 from engine.core.protect import protect, unprotect
@@ -20,18 +21,35 @@ def execute(
     """Fill an order of book `k` at a price, or refuse it, log which, and return what is left of it.
 
     `share` is how much of the event's volume a limit order gets that rested, below 0 for an order
-    that takes: this one pays slippage and the taker's fee, that one the maker's. Funds are checked
+    that takes. An order that reduces is cut to what is left of the position; one that opens and
+    meets a position on the other side closes that first: no fill crosses zero.
+    """
+    closing = cut(quantity, core.books[k].position)
+    if closing == 0.0 and reduces != 0:
+        log_order(core, k, order, Status.REFUSED, 0.0, price, Reason.NOTHING_LEFT)
+        return 0.0
+    opening = 0.0
+    if reduces == 0 and not is_same(quantity, closing):
+        opening = quantity - closing
+    if closing != 0.0:
+        left = fill(core, k, order, closing, opening, 1, ts, price, reason, share)
+        if left != 0.0 or opening == 0.0:
+            return left + opening
+    return fill(core, k, order, opening, 0.0, 0, ts, price, reason, share)
+
+
+def fill(
+    core: Core, k: int, order: int, quantity: float, more: float, reduces: int, ts: int,
+    price: float, reason: int, share: float,
+) -> float:  # fmt: skip
+    """Fill an order, or the part of it before `more`, as `execute` says; return what is left of it.
+
+    One that takes pays slippage and the taker's fee, one that rested the maker's. Funds are checked
     here, at the fill price with its fee: nothing trades on negative cash, and no perpetual without
-    its margin. An order that reduces is cut to what is left of the position. What finds no volume
-    any more is left.
+    its margin. What finds no volume any more is left.
     """
     account, book = core.account, core.books[k]
     symbol = core.symbols[book.symbol]
-    if reduces != 0:
-        quantity = cut(quantity, book.position)
-        if quantity == 0.0:
-            log_order(core, k, order, Status.REFUSED, quantity, price, Reason.NOTHING_LEFT)
-            return 0.0
     left = 0.0
     if account.is_bounded != 0:
         room = symbol.room if share < 0.0 else min(symbol.room, share * symbol.volume)
@@ -54,7 +72,7 @@ def execute(
         log_order(core, k, order, Status.REFUSED, quantity, price, Reason.INSUFFICIENT_FUNDS)
         return 0.0
     symbol.room -= abs(quantity)
-    status = Status.FILLED if left == 0.0 else Status.PARTIAL
+    status = Status.FILLED if left + more == 0.0 else Status.PARTIAL
     lost = quantity * (price - due) * symbol.contract_size
     settle(core, k, order, status, quantity, ts, price, fee, lost, reason)
     return left
@@ -79,23 +97,26 @@ def settle(
         if book.levels > 0:
             withdraw(core, k, reason != Reason.SIGNAL, reason)
     elif book.position > 0.0 if quantity > 0.0 else book.position < 0.0:
+        book.grown_seq = core.account.seq
+        if book.best != 0.0:
+            book.best = price  # what was best before is no profit on the new average
         protect(core, k)
 
 
 def cut(quantity: float, position: float) -> float:
-    """Return what a reducing order can still take off a position; 0.0 where nothing is left."""
-    if position > 0.0:
-        return max(min(quantity, 0.0), -position)
-    if position < 0.0:
-        return min(max(quantity, 0.0), -position)
-    return 0.0
+    """Return what of a quantity takes something off a position: no more than all of it."""
+    if quantity * position >= 0.0:
+        return 0.0
+    if abs(quantity) >= abs(position) or is_same(-quantity, position):
+        return -position
+    return quantity
 
 
 def bounded(quantity: float, room: float, lot: float) -> float:
     """Return what of a quantity fits in the volume that is left, on the lot grid; 0.0 for none."""
-    if abs(quantity) <= room:
+    if abs(quantity) <= room * (1.0 + NEAR):
         return quantity
-    fits = max(room, 0.0) if lot == 0.0 else math.floor(max(room, 0.0) / lot + 1e-9) * lot
+    fits = whole_lots(max(room, 0.0), lot)
     return fits if quantity > 0.0 else -fits
 
 
@@ -104,12 +125,3 @@ def slipped(price: float, quantity: float, slippage: float, tick: float) -> floa
     if quantity > 0.0:
         return on_grid(price * (1.0 + slippage), tick, 1)
     return on_grid(price * (1.0 - slippage), tick, -1)
-
-
-def on_grid(price: float, tick: float, towards: int) -> float:
-    """Return the next price on the tick grid, above (1) or below (-1)."""
-    if tick == 0.0:
-        return price
-    if towards > 0:
-        return math.ceil(price / tick - 1e-9) * tick
-    return math.floor(price / tick + 1e-9) * tick

@@ -6,12 +6,12 @@
 from engine.core.block import Core
 from engine.core.fill import settle
 from engine.core.log import log_order
-from engine.core.order import cancel
+from engine.core.order import Waiting, cancel
 from engine.core.records import Bar, Reason, Status
 
 
-def liquidate(core: Core, s: int, bar: Bar) -> None:
-    """Close the positions of perpetual `s` where a bar or tick leaves too little margin for them.
+def liquidate(core: Core, s: int, bar: Bar, reached: float) -> None:
+    """Close the positions of perpetual `s` where a price of an event leaves too little margin.
 
     They are closed at the liquidation price, or at the open where that lies beyond it. An isolated
     position loses its margin and no more: what a gap costs beyond is the venue's insurance. A cross
@@ -20,7 +20,7 @@ def liquidate(core: Core, s: int, bar: Bar) -> None:
     symbol = core.symbols[s]
     is_long = symbol.position > 0.0
     price = liquidation_price(core, s)
-    if bar.low > price if is_long else bar.high < price:
+    if reached > price if is_long else reached < price:
         return
     price = min(price, bar.open) if is_long else max(price, bar.open)
     if symbol.isolated != 0:
@@ -29,7 +29,7 @@ def liquidate(core: Core, s: int, bar: Bar) -> None:
     for k in range(symbol.book_first, symbol.book_end):
         book = core.books[k]
         if book.position != 0.0:
-            cancel(core, k, True, Reason.LIQUIDATION)
+            cancel(core, k, Waiting.ALL, Reason.LIQUIDATION)
             core.account.orders += 1
             order, quantity = core.account.orders, -book.position
             units = abs(quantity) * symbol.contract_size

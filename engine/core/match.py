@@ -3,8 +3,9 @@
 from engine.core.block import Core
 from engine.core.fill import TAKES, execute
 from engine.core.log import log_order
-from engine.core.order import move
-from engine.core.records import ORDERS_PER_BOOK, Bar, Reason, Status
+from engine.core.margin import liquidation_price
+from engine.core.order import Rest, move
+from engine.core.records import ORDERS_PER_BOOK, Bar, Order, Reason, Status
 
 _WORD = 0xFFFFFFFF  # 32 bits
 
@@ -24,14 +25,16 @@ def match(core: Core, k: int, bar: Bar) -> None:
     for q in range(book.orders):
         order = core.working[first + q]
         stays = waits or order.seq >= core.account.seq or order.ts > bar.ts
+        price = bar.open if takes(order, bar) else order.limit
+        stays = stays or (order.reduces == 0 and is_behind(core, k, price))
         if stays:
             waits = waits or order.limit == 0.0
-        elif order.rests == 0 and is_rejected(core, order.id):
-            quantity, price = order.quantity, bar.open
-            log_order(core, k, order.id, Status.REFUSED, quantity, price, Reason.REJECTED)
+        elif order.rests == Rest.SENT and is_rejected(core, order.id):
+            quantity = order.quantity
+            log_order(core, k, order.id, Status.REFUSED, quantity, bar.open, Reason.REJECTED)
             stays = order.reduces != 0 and book.position != 0.0
             if stays:
-                again(core, k, first + q, price)
+                again(core, k, first + q, bar.open)
                 waits = True
         else:
             stays = meet(core, k, first + q, bar)
@@ -47,21 +50,31 @@ def meet(core: Core, k: int, row: int, bar: Bar) -> bool:
     """Fill an order of book `k` by the prices of an event; return whether it stays at work."""
     order = core.working[row]
     quantity, limit, reduces = order.quantity, order.limit, order.reduces
+    rests = Rest.RESTS
     if limit == 0.0:
         left = execute(core, k, order.id, quantity, reduces, bar.ts, bar.open, order.reason, TAKES)
-    elif order.expires > 0 and bar.ts >= order.expires and order.rests != 0:
+    elif order.expires > 0 and bar.ts >= order.expires and order.rests != Rest.SENT:
         return ended(core, k, row, Reason.EXPIRED)
-    elif order.rests == 0 and (bar.open <= limit if quantity > 0.0 else bar.open >= limit):
+    elif takes(order, bar):
         if core.account.post_only != 0:
             return ended(core, k, row, Reason.POST_ONLY)
+        rests = Rest.TAKES
         left = execute(core, k, order.id, quantity, reduces, bar.ts, bar.open, order.reason, TAKES)
     else:
         left = rest(core, k, row, bar)
     order.quantity = left
-    order.rests = 1
+    order.rests = rests
     if left != 0.0 and limit > 0.0 and 0 < order.expires <= bar.ts:
         return ended(core, k, row, Reason.EXPIRED)
     return left != 0.0
+
+
+def takes(order: Order, bar: Bar) -> bool:
+    """Return whether an order trades at the open, be it a market order or one that never rested."""
+    limit = order.limit
+    if limit == 0.0 or order.rests == Rest.RESTS:
+        return limit == 0.0
+    return bar.open <= limit if order.quantity > 0.0 else bar.open >= limit
 
 
 def rest(core: Core, k: int, row: int, bar: Bar) -> float:
@@ -75,9 +88,26 @@ def rest(core: Core, k: int, row: int, bar: Bar) -> float:
     if best > limit if quantity > 0.0 else best < limit:
         return quantity
     share = core.account.queue_share if best == limit else 1.0
-    if order.reduces == 0:
+    left = execute(core, k, order.id, quantity, order.reduces, bar.ts, limit, order.reason, share)
+    if left != quantity and order.reduces == 0:
         core.books[k].inside = core.account.seq
-    return execute(core, k, order.id, quantity, order.reduces, bar.ts, limit, order.reason, share)
+    return left
+
+
+def is_behind(core: Core, k: int, price: float) -> bool:
+    """Return whether prices end the position of book `k` before they come to a price: its stop, or
+    the liquidation of a perpetual.
+    """
+    book = core.books[k]
+    if book.position == 0.0:
+        return False
+    symbol = core.symbols[book.symbol]
+    side = 1.0 if book.position > 0.0 else -1.0
+    if book.stop > 0.0 and side * price < side * book.stop:
+        return True
+    if symbol.leverage == 0.0 or symbol.position * book.position <= 0.0:
+        return False
+    return side * price < side * liquidation_price(core, book.symbol)
 
 
 def ended(core: Core, k: int, row: int, reason: int) -> bool:

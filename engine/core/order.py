@@ -1,9 +1,29 @@
 """Places orders and keeps the working ones of each book, oldest first."""
 
+from enum import IntEnum
+
 from engine.core.block import Core
-from engine.core.fill import TAKES, cut, execute, on_grid
+from engine.core.fill import TAKES, cut, execute
+from engine.core.grid import on_grid
 from engine.core.log import log_order
-from engine.core.records import ORDERS_PER_BOOK, FillOn, Reason, Status
+from engine.core.records import ORDERS_PER_BOOK, FillOn, Order, Reason, Status
+
+
+class Rest(IntEnum):
+    """How far an order has come that can still be filled."""
+
+    SENT = 0  # no event has met it yet
+    RESTS = 1  # it waits in the book until prices come to it; a market order: for volume
+    TAKES = 2  # a limit order that has taken, and goes on taking what is offered
+
+
+class Waiting(IntEnum):
+    """Which of a book's working orders are meant."""
+
+    ALL = 0
+    OPENING = 1
+    RESTING = 2  # of those that open: what waits for its price, or for volume
+    ADDING = 3  # of those that open: what makes the present position larger
 
 
 def place(core: Core, k: int, quantity: float, reduces: int, reason: int) -> None:
@@ -24,7 +44,7 @@ def place(core: Core, k: int, quantity: float, reduces: int, reason: int) -> Non
     limit = 0.0
     if account.by_limit != 0 and reduces == 0:
         limit = limit_price(core, book.symbol, quantity)
-    elif account.fill_on == FillOn.CLOSE:
+    elif account.fill_on == FillOn.CLOSE and book.orders == 0:
         quantity = execute(
             core, k, account.orders, quantity, reduces, account.ts, price, reason, TAKES
         )
@@ -36,7 +56,7 @@ def place(core: Core, k: int, quantity: float, reduces: int, reason: int) -> Non
     order.ts = account.ts + account.latency
     order.quantity = quantity
     order.limit = limit
-    order.rests = 0
+    order.rests = Rest.SENT
     order.expires = 0
     if limit > 0.0 and account.good_for >= 0:
         order.expires = order.ts + account.good_for
@@ -53,20 +73,31 @@ def limit_price(core: Core, s: int, quantity: float) -> float:
     return on_grid(symbol.price * (1.0 + offset), symbol.tick, 1)
 
 
-def cancel(core: Core, k: int, with_exits: bool, reason: int) -> None:
-    """Cancel the working orders of book `k` that open, and where told also those that reduce."""
+def cancel(core: Core, k: int, which: Waiting, reason: int) -> None:
+    """Cancel working orders of book `k`."""
     book = core.books[k]
     first = k * ORDERS_PER_BOOK
     left = 0
     for q in range(book.orders):
         order = core.working[first + q]
-        if order.reduces == 0 or with_exits:
+        if is_among(which, order, book.position):
             price = core.symbols[book.symbol].price
             log_order(core, k, order.id, Status.CANCELED, order.quantity, price, reason)
         else:
             move(core, first + q, first + left)
             left += 1
     book.orders = left
+
+
+def is_among(which: Waiting, order: Order, position: float) -> bool:
+    """Return whether a working order is one of those that are to be canceled."""
+    if which == Waiting.ALL:
+        return True
+    if order.reduces != 0:
+        return False
+    if which == Waiting.RESTING:
+        return order.limit > 0.0 or order.rests != Rest.SENT
+    return which == Waiting.OPENING or order.quantity * position > 0.0
 
 
 def move(core: Core, source: int, target: int) -> None:

@@ -3,8 +3,8 @@
 from engine.core.block import Core
 from engine.core.fill import TAKES, execute
 from engine.core.log import log_order
-from engine.core.margin import liquidation_price
-from engine.core.match import is_rejected
+from engine.core.match import is_behind, is_rejected
+from engine.core.order import Rest
 from engine.core.records import Bar, Reason, Status
 from engine.core.resting import (
     end,
@@ -17,8 +17,6 @@ from engine.core.resting import (
     tell_status,
 )
 
-_DUST = 1e-9  # of an order: as much more or less is the rounding of sums
-
 
 def meet_levels(core: Core, k: int, bar: Bar) -> None:
     """Fill what an event finds at the levels of book `k` that enter, the nearest to its open first.
@@ -29,14 +27,14 @@ def meet_levels(core: Core, k: int, bar: Bar) -> None:
     for i in range(book.level_end - book.level_first):
         row = book.level_first + i
         order = core.levels[row].order
-        if order.id == 0 or order.rests != 0 or not is_due(core, row, bar):
+        if order.id == 0 or order.rests == Rest.RESTS or not is_due(core, row, bar):
             continue
-        if is_rejected(core, order.id):
+        if order.rests == Rest.SENT and is_rejected(core, order.id):
             price = order.limit
             log_order(core, k, order.id, Status.REFUSED, order.quantity, price, Reason.REJECTED)
             end(core, k, i, Status.REFUSED)
         elif not is_passed(core, row, bar):
-            order.rests = 1
+            order.rests = Rest.RESTS
     i = next_to_enter(core, k, bar)
     while i >= 0:
         fill_level(core, k, i, bar)
@@ -53,33 +51,13 @@ def next_to_enter(core: Core, k: int, bar: Bar) -> int:
         order = level.order
         if order.id == 0 or order.reduces != 0 or leaves(core, row, book.position):
             continue
-        if (
-            is_due(core, row, bar)
-            and is_reached(core, row, bar)
-            and not is_behind(core, k, row, bar)
-        ):
-            distance = abs(order.limit - bar.open)
+        price = order.limit if order.rests == Rest.RESTS else bar.open
+        if is_due(core, row, bar) and is_reached(core, row, bar) and not is_behind(core, k, price):
+            distance = abs(price - bar.open)
             if found < 0 or distance < nearest:
                 found = row - book.level_first
                 nearest = distance
     return found
-
-
-def is_behind(core: Core, k: int, row: int, bar: Bar) -> bool:
-    """Return whether prices end the position of book `k` before they come to a level: its stop, or
-    the liquidation of a perpetual.
-    """
-    book, order = core.books[k], core.levels[row].order
-    if book.position == 0.0:
-        return False
-    symbol = core.symbols[book.symbol]
-    side = 1.0 if book.position > 0.0 else -1.0
-    price = order.limit if order.rests != 0 else bar.open
-    if book.stop > 0.0 and side * price < side * book.stop:
-        return True
-    if symbol.leverage == 0.0 or symbol.position * book.position <= 0.0:
-        return False
-    return side * price < side * liquidation_price(core, book.symbol)
 
 
 def fill_level(core: Core, k: int, i: int, bar: Bar) -> None:
@@ -92,8 +70,8 @@ def fill_level(core: Core, k: int, i: int, bar: Bar) -> None:
     level = core.levels[book.level_first + i]
     order = level.order
     order.seq = account.seq  # once an event
-    price, share = bar.open, TAKES
-    if order.rests != 0:
+    price, share, rests = bar.open, TAKES, order.rests
+    if rests == Rest.RESTS:
         price = order.limit
         if level.is_stop != 0.0:
             price = max(price, bar.open) if order.quantity > 0.0 else min(price, bar.open)
@@ -105,11 +83,9 @@ def fill_level(core: Core, k: int, i: int, bar: Bar) -> None:
         end(core, k, i, Status.CANCELED)
         return
     reduces = 1 if order.reduces != 0 or book.position * order.quantity < 0.0 else 0
-    is_inside = reduces == 0 and order.rests != 0
-    order.rests = 1
+    is_inside = reduces == 0 and rests == Rest.RESTS
+    order.rests = Rest.RESTS if rests == Rest.RESTS or level.is_stop != 0.0 else Rest.TAKES
     quantity = order.quantity
-    if reduces != 0 and abs(quantity + book.position) <= _DUST * abs(quantity):
-        quantity = -book.position
     number, before = order.id, core.log.fills
     order.id = 0  # the end of the position takes back what leaves it, but not this one
     book.resting -= 1

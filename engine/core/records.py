@@ -306,7 +306,8 @@ class Book(Record):
     stop: float  # live prices, 0.0 for none
     take: float
     stop_reason: int  # Reason: which of the exits has set the stop
-    best: float  # price since the round trip began, 0.0 without a position
+    grown_seq: int  # of the event whose fill last made the position larger
+    best: float  # price since then, 0.0 without a position
     trailing: float  # where the trailing stop is, 0.0 where it does not trail yet
     break_even: float  # the same of the break-even stop
     rung: int  # how many of the ladder are gone
@@ -360,7 +361,7 @@ class Order(Record):
     quantity: float  # that is not filled yet
     limit: float  # worst price, 0.0 for a market order
     expires: int  # time from which on it is canceled, 0 for never
-    rests: int  # 1: an event has passed it by, so that it waits in the book
+    rests: int  # order.Rest
     reduces: int  # 1: it can only bring the position closer to zero
     reason: int  # Reason
 

@@ -110,7 +110,7 @@ def withdraw(core: Core, k: int, with_entries: bool, reason: int) -> None:
         if order.id != 0 and (with_entries or order.reduces != 0):
             take_back(core, k, i, reason)
             end(core, k, i, Status.CANCELED)
-        elif with_entries and level.enter != 0.0:  # suspended
+        elif with_entries and told(core, k, i, ENTER) != 0.0:  # suspended, or written meanwhile
             end(core, k, i, Status.CANCELED)
 
 

@@ -1,8 +1,9 @@
 """Decides what becomes of a signal: an order, or a denial with every reason."""
 
 from engine.core.block import Core, call
+from engine.core.grid import is_same
 from engine.core.log import log_decision, log_denial
-from engine.core.order import cancel, held_after, place
+from engine.core.order import Waiting, cancel, held_after, limit_price, place
 from engine.core.records import OPENINGS_PER_BOOK, Failure, Reason
 from engine.core.resting import exposed
 from engine.core.sizing import sized, unsized
@@ -14,8 +15,7 @@ def decide(core: Core, k: int) -> None:
     Only openings can be denied: risk never stands between a position and its exit.
     """
     book, symbol = core.books[k], core.symbols[core.books[k].symbol]
-    if core.account.by_limit != 0:
-        cancel(core, k, False, Reason.SIGNAL)  # what still rests was another wish
+    cancel(core, k, Waiting.RESTING, Reason.SIGNAL)  # it was another wish
     if is_ignored(core, k):
         log_denial(core, k, Reason.OPPOSITE_SIGNAL, book.wish.target, 0.0)
         log_decision(core, k, 0, 0.0, 1)
@@ -35,6 +35,8 @@ def decide(core: Core, k: int) -> None:
             log_denial(core, k, why, 0.0, 0.0)
             denials += 1
             wanted = held if held * target > 0.0 else 0.0
+    if is_same(wanted, held):
+        wanted = held
     closing = opening = 0.0
     if held == 0.0 or (held * wanted > 0.0 and abs(wanted) > abs(held)):
         opening = wanted - held
@@ -44,7 +46,9 @@ def decide(core: Core, k: int) -> None:
         closing = wanted - held
     if opening != 0.0 or (wanted == 0.0 and target != 0.0 and denials == 0):
         left = exposed(core, k, held + closing, opening)
-        denials += deny(core, k, opening, symbol.price, left)
+        by_limit = core.account.by_limit != 0
+        price = limit_price(core, book.symbol, opening) if by_limit else symbol.price
+        denials += deny(core, k, opening, price, left)
         if book.orders >= OPENINGS_PER_BOOK:
             log_denial(core, k, Reason.TOO_MANY_ORDERS, book.orders, OPENINGS_PER_BOOK)
             denials += 1

@@ -3,11 +3,11 @@
 from engine.core.ask import renew
 from engine.core.block import Core, call
 from engine.core.log import log_signal
-from engine.core.order import cancel
+from engine.core.order import Waiting, cancel
 from engine.core.protect import protect
 from engine.core.records import Bar, Failure, Reason
 from engine.core.resting import withdraw
-from engine.core.risk import decide
+from engine.core.risk import decide, is_ignored
 
 
 def step(core: Core, k: int, bar: Bar) -> None:
@@ -31,7 +31,8 @@ def consider(core: Core, k: int) -> None:
     """Take over what book `k` now asks for; another target is a signal, and becomes a decision.
 
     An exit by stop or take-profit leaves the wish as it is, so that the position is not opened
-    again until the strategy changes its mind. On history nothing is ordered.
+    again until the strategy changes its mind. A signal against a position that is kept does not
+    touch its prices. On history nothing is ordered.
     """
     book = core.books[k]
     out, wish = book.out, book.wish
@@ -42,13 +43,13 @@ def consider(core: Core, k: int) -> None:
         fail(core, k, Failure.OUT_OF_RANGE)
         return
     is_signal = out.target != wish.target
-    if out.stop != wish.stop or out.take != wish.take:
+    wish.target = out.target
+    if (out.stop != wish.stop or out.take != wish.take) and not is_ignored(core, k):
         wish.stop = out.stop
         wish.take = out.take
         if book.position != 0.0:
             protect(core, k)
     if is_signal:
-        wish.target = out.target
         log_signal(core, k, out.tag)
         if core.account.history == 0:
             decide(core, k)
@@ -63,7 +64,7 @@ def fail(core: Core, k: int, failure: Failure) -> None:
     """
     account = core.account
     core.books[k].step = -1
-    cancel(core, k, False, Reason.FAILED)
+    cancel(core, k, Waiting.OPENING, Reason.FAILED)
     withdraw(core, k, True, Reason.FAILED)
     if account.failure == Failure.NONE:
         account.failure = failure

@@ -3,6 +3,7 @@
 import math
 
 from engine.core.block import Core
+from engine.core.grid import whole_lots
 from engine.core.protect import stop_at, tighter
 from engine.core.records import Bar, Reason, Sizing
 
@@ -27,10 +28,8 @@ def sized(core: Core, k: int, target: float, at: float) -> float:
             quantity = target * book.notional / price
         else:
             quantity = target * exposure(core, k, target, at) * account.equity / price
-    if symbol.lot == 0.0:
-        return quantity
-    lots = math.floor(abs(quantity) / symbol.lot + 1e-9)
-    return lots * symbol.lot if quantity > 0.0 else -lots * symbol.lot
+    size = whole_lots(abs(quantity), symbol.lot)
+    return size if quantity > 0.0 else -size
 
 
 def exposure(core: Core, k: int, target: float, at: float) -> float:

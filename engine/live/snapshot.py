@@ -33,7 +33,7 @@ _MARKET = {
 _HELD = (
     *("position", "entry", "margin", "stop", "take", "orders", "resting", "funding"),
     *("opened_at", "opened_seq", "bought", "spent", "sold", "earned", "paid", "opened_equity"),
-    *("best", "rung", "rung_left", "wins", "losses", "won", "lost"),
+    *("grown_seq", "inside", "best", "rung", "rung_left", "wins", "losses", "won", "lost"),
 )
 _OWNED = ("ts", "seq", "cash", "fees", "orders", "killed")  # of the account
 
@@ -255,11 +255,11 @@ def restore_best(former: Former, since: Iterable[Rows], plan: Layout, block: Wor
             continue
         side = 1.0 if book["position"] > 0.0 else -1.0
         prices = [float(book["best"])]
-        if old is not None and old["opened_seq"] == book["opened_seq"] and old["best"] > 0.0:
+        if old is not None and old["grown_seq"] == book["grown_seq"] and old["best"] > 0.0:
             prices.append(float(old["best"]))
         for events in since:
-            seen = (events["symbol"] == place.symbol) & (events["seq"] >= book["opened_seq"])
-            seen &= events["kind"] <= Kind.TICK
+            seen = (events["symbol"] == place.symbol) & (events["kind"] <= Kind.TICK)
+            seen &= (events["seq"] >= book["grown_seq"]) & (events["seq"] > book["inside"])
             prices += events["bar"]["high" if side > 0.0 else "low"][seen].tolist()
         book["best"] = max(prices, key=lambda price: side * price)
 

@@ -100,6 +100,14 @@ def test_margins_are_paid_for_and_flat_books_bind_none(plan: Portfolio, events: 
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(portfolios(), markets())
+def test_no_fill_crosses_zero(plan: Portfolio, events: Any) -> None:
+    fills = isolated(Compiled, plan, events).logs["fills"]
+    before = fills["position"] - fills["quantity"]
+    assert (np.minimum(before * fills["position"], 0.0) >= -1e-9 * before**2).all()
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(portfolios(is_spot=True), markets())
 def test_nothing_trades_on_negative_cash_or_short_or_beyond_its_size(
     plan: Portfolio, events: Any

@@ -26,7 +26,7 @@ seeds = st.integers(0, 1_000_000)
 def fair(plan: Portfolio) -> Portfolio:
     """Return the same portfolio with fills at the price of the market."""
     grids = tuple(replace(one, tick=0.0) for one in plan.instruments)
-    return replace(plan, slippage=0.0, taker=0.0, instruments=grids)
+    return replace(plan, slippage=0.0, impact=0.0, taker=0.0, instruments=grids)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

@@ -234,13 +234,13 @@ STORIES: dict[str, tuple[dict[str, Any], str]] = {
         110 110 104 106   .     -1@105:break_even
         """,
     ),
-    "break-even of a grown position follows its average price up": (
+    "break-even of a grown position stays where it is until that profit": (
         EVEN,
         """
         100 101  99 100   0.5   .
         100 110 101 102   1     +0.5@100                    # 100
-        102 103 101.5 102 .     +0.5@102                    # 101: 110 was 5 % above it as well
-        102 102  99 100   .     -1@101:break_even
+        102 103 101.5 102 .     +0.5@102                    # 101: 110 is no profit of what is new
+        102 102  99 100   .     -1@100:break_even
         """,
     ),
     "and not down": (

@@ -30,8 +30,24 @@ def test_the_best_of_store_snapshot_and_journal(wish: float, cut: int, best: flo
     former = Former(made.block.copy(), sections(plan))
     block, _ = assemble(plan)
     row = table_of(block, "books")[0]
-    for name in ("position", "opened_seq"):
+    for name in ("position", "grown_seq"):
         row[name] = table_of(made.block, "books")[0][name]
     row["best"] = 100.0  # what the store has: the price of the fill
     restore_best(former, [events[3 : cut + 1]], plan, block)
     assert row["best"] == best
+
+
+def test_what_was_best_before_the_position_grew_is_forgotten() -> None:
+    plan = layout(portfolio(follower(trailing_distance=0.5)))
+    events = numbered(bar_events(ROWS), target(MINUTE, 0.5), target(2 * MINUTE, 1.0))
+    made = Compiled(plan)
+    go_on(made, events[:4])  # both wishes, and the bar that fills the first one, up to 104
+    former = Former(made.block.copy(), sections(plan))
+    go_on(made, events[4:5])  # the second is filled at 100, in a bar up to 103
+    held = table_of(made.block, "books")[0]
+    block, _ = assemble(plan)
+    row = table_of(block, "books")[0]
+    for name in ("position", "grown_seq", "best"):
+        row[name] = held[name]
+    restore_best(former, [events[4:5]], plan, block)
+    assert held["best"] == row["best"] == 103.0
