@@ -48,10 +48,8 @@ def renew(core: Core, k: int) -> Failure:
                     changed = True
                     ask(core, k, i)
                 continue
-        if price != price or enter != enter or leave != leave:
-            return Failure.NOT_A_NUMBER
         if not is_sound(price, enter, leave, is_stop):
-            return Failure.OUT_OF_RANGE
+            return Failure.LEVEL
         changed = True
         if level.order.id != 0:
             take_back(core, k, i, Reason.SIGNAL)
@@ -70,7 +68,7 @@ def renew(core: Core, k: int) -> Failure:
 
 def is_sound(price: float, enter: float, leave: float, is_stop: float) -> bool:
     """Return whether what is asked for at a level is in range: one of both, with a price."""
-    if abs(enter) > 1.0 or leave < 0.0 or (enter != 0.0 and leave != 0.0):
+    if not (abs(enter) <= 1.0 and leave >= 0.0) or (enter != 0.0 and leave != 0.0):
         return False
     if (enter != 0.0 or leave != 0.0) and not 0.0 < price < 1e300:
         return False
@@ -100,7 +98,7 @@ def ask(core: Core, k: int, i: int) -> None:
         if level.enter < 0.0 and symbol.leverage == 0.0:
             why = Reason.SHORT_ON_SPOT
         if why == Reason.NONE:
-            quantity = sized(core, k, level.enter, price)
+            quantity = sized(core, k, level.enter, price, core.account.equity)
             if level.filled != 0.0:  # what a pause has left of it
                 quantity = level.order.quantity
             denials += deny_level(core, k, quantity, price)

@@ -82,6 +82,7 @@ class Failure(enum.IntEnum):
     RAISED = 1
     NOT_A_NUMBER = 2
     OUT_OF_RANGE = 3
+    LEVEL = 4  # what is asked for at one of its levels
 
 
 class Sizing(enum.IntEnum):

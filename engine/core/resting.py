@@ -2,7 +2,7 @@
 
 from engine.core.block import Core, number_at, put
 from engine.core.log import log_order
-from engine.core.records import Bar, Status
+from engine.core.records import Bar, Reason, Status
 
 # of `Levels`: two numbers, then arrays of one length
 POSITION, ENTRY, PRICE, ENTER, LEAVE, IS_STOP, STATUS, FILLED = 0, 1, 0, 1, 2, 3, 4, 5
@@ -105,12 +105,13 @@ def withdraw(core: Core, k: int, with_entries: bool, reason: int) -> None:
     """Cancel the orders of book `k` that leave, and where told those that enter; clear both."""
     book = core.books[k]
     for i in range(book.level_end - book.level_first):
-        level = core.levels[book.level_first + i]
-        order = level.order
-        if order.id != 0 and (with_entries or order.reduces != 0):
+        order = core.levels[book.level_first + i].order
+        is_at_work = order.id != 0
+        if is_at_work and (with_entries or order.reduces != 0):
             take_back(core, k, i, reason)
-            end(core, k, i, Status.CANCELED)
-        elif with_entries and told(core, k, i, ENTER) != 0.0:  # suspended, or written meanwhile
+        elif is_at_work or not with_entries or told(core, k, i, ENTER) == 0.0:
+            continue  # else it was suspended, or written meanwhile
+        if reason != Reason.FAILED:  # what a strategy asked for that failed says why
             end(core, k, i, Status.CANCELED)
 
 

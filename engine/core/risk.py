@@ -30,7 +30,10 @@ def decide(core: Core, k: int) -> None:
     elif target != 0.0 and symbol.price > 0.0:
         why = unsized(core, k, target, symbol.price)
         if why == Reason.NONE:
-            wanted = sized(core, k, target, symbol.price)
+            equity = core.account.equity
+            if held * target < 0.0:
+                equity -= cost_to_close(core, k, held)
+            wanted = sized(core, k, target, symbol.price, equity)
         else:
             log_denial(core, k, why, 0.0, 0.0)
             denials += 1
@@ -60,6 +63,12 @@ def decide(core: Core, k: int) -> None:
         place(core, k, closing, 1, Reason.SIGNAL)
     if opening != 0.0:
         place(core, k, opening, 0, Reason.SIGNAL)
+
+
+def cost_to_close(core: Core, k: int, held: float) -> float:
+    """Return the fee and the slippage of leaving what book `k` holds at the last price."""
+    account, symbol = core.account, core.symbols[core.books[k].symbol]
+    return abs(held) * symbol.price * symbol.contract_size * (account.slippage + account.taker)
 
 
 def is_ignored(core: Core, k: int) -> bool:

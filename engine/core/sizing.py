@@ -10,15 +10,17 @@ from engine.core.records import Bar, Reason, Sizing
 _YEAR = 365.0 * 86_400_000.0  # ms
 
 
-def sized(core: Core, k: int, target: float, at: float) -> float:
+def sized(core: Core, k: int, target: float, at: float, equity: float) -> float:
     """Return the position that book `k` should have for a target that is entered at a price.
+
+    `equity` is what there will be then: what is closed for it first has costs of its own.
 
     `fixed`: target x quantity. `equity`: target x ratio x equity / price, where `ratio` already
     leaves out the reserve, the fee and the slippage of the order, so that it can pay for itself.
     `notional`: target x money / price. The others are like `equity`, with a ratio that follows from
     the distance of the stop, from the volatility, or from the closed trades.
     """
-    account, book = core.account, core.books[k]
+    book = core.books[k]
     symbol = core.symbols[book.symbol]
     if book.sizing == Sizing.FIXED:
         quantity = target * book.quantity
@@ -27,7 +29,7 @@ def sized(core: Core, k: int, target: float, at: float) -> float:
         if book.sizing == Sizing.NOTIONAL:
             quantity = target * book.notional / price
         else:
-            quantity = target * exposure(core, k, target, at) * account.equity / price
+            quantity = target * exposure(core, k, target, at) * equity / price
     size = whole_lots(abs(quantity), symbol.lot)
     return size if quantity > 0.0 else -size
 

@@ -5,6 +5,7 @@ one event is then interpreted on the same bytes.
 """
 
 import linecache
+import math
 import traceback
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 
 from engine.clock import utc
 from engine.core import assemble
+from engine.core.ask import is_sound
 from engine.core.assemble import Layout
 from engine.core.block import table_of
 from engine.core.compile.record import place, where
@@ -21,6 +23,7 @@ from engine.core.records import Failure
 from engine.errors import ChanQuantError, StrategyFailed
 
 _CORE = Path(assemble.__file__).parent
+_ASKED = ("price", "enter", "leave", "is_stop")  # of `Levels`
 
 
 def explain(machine: Machine, events: Rows, failed: int) -> ChanQuantError:
@@ -38,13 +41,39 @@ def explain(machine: Machine, events: Rows, failed: int) -> ChanQuantError:
             f"{line}: {function} failed, {about}: {cause}. Correct the line; nothing after this"
             " event was computed."
         )
-    out = table_of(machine.block, "books")["out"][int(account["failed_book"])]
-    wish = ", ".join(f"{name} {out[name]:g}" for name in ("target", "stop", "take"))
-    expected = "target must be from -1 to 1, stop and take not negative"
+    k = int(account["failed_book"])
+    if code == Failure.LEVEL:
+        written, wrong = _level(machine, k)
+    else:
+        out = table_of(machine.block, "books")["out"][k]
+        wish = ", ".join(f"{name} {out[name]:g}" for name in ("target", "stop", "take"))
+        written = "out"
+        wrong = f"target must be from -1 to 1, stop and take not negative, was {wish}"
     return StrategyFailed(
-        f"{where(type(part).function())}: {function}: {expected}, was {wish}, {about}."
-        " Correct what it writes to out; nothing after this event was computed."
+        f"{where(type(part).function())}: {function}: {wrong}, {about}."
+        f" Correct what it writes to {written}; nothing after this event was computed."
     )
+
+
+def _level(machine: Machine, k: int) -> tuple[str, str]:
+    """Return the name of the levels of a book, and what is wrong at the first that is not sound."""
+    name, count = machine.plan.levels(k)
+    record = type(machine.plan.parts[machine.plan.books[k].instance]).StateRecord
+    at = int(table_of(machine.block, "books")["state"][k])
+    levels = machine.block[at : at + record.words].view(record.dtype)[0][name]
+    rows = [tuple(float(levels[what][i]) for what in _ASKED) for i in range(count)]
+    i = next(i for i, row in enumerate(rows) if not is_sound(*row))
+    price, enter, leave, is_stop = rows[i]
+    if not abs(enter) <= 1.0:
+        return name, f"{name}.enter[{i}] must be from -1 to 1, was {enter:g}"
+    if not leave >= 0.0:
+        return name, f"{name}.leave[{i}] must not be negative, was {leave:g}"
+    if enter != 0.0 and leave != 0.0:
+        both = f"was enter {enter:g} and leave {leave:g}"
+        return name, f"{name}[{i}] must either enter or leave, {both}"
+    if not 0.0 < price < math.inf:
+        return name, f"{name}.price[{i}] must be above 0 where an order is to rest, was {price:g}"
+    return name, f"{name}.is_stop[{i}] must be 0 or, of an entry, 1, was {is_stop:g}"
 
 
 def _raised(plan: Layout, events: Rows, failed: int, part: Any) -> tuple[str, str]:

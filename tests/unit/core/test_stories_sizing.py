@@ -246,6 +246,26 @@ def test_a_sizing_of_all_the_leverage_pays_for_its_own_costs(machine: type) -> N
     )
 
 
+def test_a_turn_pays_for_what_it_closes_as_well(machine: type) -> None:
+    # 10000 x 5 x 0.99 / (1.01 x 1.05 x 100) = 466.761 at 101; the equity is then at 100:
+    # 10000 - 466.761 x (1 + 1.01) = 9061.81, less its close, 466.761 x 100 x (0.01 + 0.01):
+    # 8128.29 x 46.6761 / 1000 = 379.397
+    play(
+        machine,
+        """
+        100 100 100 100   1   .
+        100 100 100 100  -1   +466.761@101
+        100 100 100 100   .   -466.761@99,-379.397@99
+        """,
+        portfolio(
+            follower(sizing=Sizing.EQUITY, ratio=5.0, reserve_ratio=0.01),
+            instruments=(Instrument("X/USD", leverage=5.0, maintenance=0.005),),
+            taker=0.01,
+            slippage=0.01,
+        ),
+    )
+
+
 def test_the_lot_cuts_every_sizing(machine: type) -> None:
     play(
         machine,

@@ -5,6 +5,7 @@ import math
 from engine.core.compile.declare import Rule, Strategy, window
 from engine.core.compile.record import floats
 from engine.core.indicators import Highest, highest
+from engine.core.levels import Levels
 
 
 class Raises(Strategy):
@@ -45,6 +46,51 @@ class NotANumber(Strategy):
 class TooMuch(Strategy):
     def step(p, s, bar, out):
         out.target = 1.5
+
+
+class LevelTooMuch(Strategy):
+    class State:
+        levels: Levels = window(2)
+
+    def step(p, s, bar, out):
+        s.levels.price[1] = 99.0
+        s.levels.enter[1] = 2.0
+
+
+class LevelNegative(Strategy):
+    class State:
+        levels: Levels = window(2)
+
+    def step(p, s, bar, out):
+        s.levels.leave[0] = -1.0
+
+
+class LevelBoth(Strategy):
+    class State:
+        levels: Levels = window(2)
+
+    def step(p, s, bar, out):
+        s.levels.price[0] = 99.0
+        s.levels.enter[0] = s.levels.leave[0] = 1.0
+
+
+class LevelNowhere(Strategy):
+    class State:
+        levels: Levels = window(2)
+
+    def step(p, s, bar, out):
+        s.levels.price[0] = math.nan
+        s.levels.enter[0] = 1.0
+
+
+class LevelHalfStop(Strategy):
+    class State:
+        levels: Levels = window(2)
+
+    def step(p, s, bar, out):
+        s.levels.price[0] = 99.0
+        s.levels.enter[0] = 1.0
+        s.levels.is_stop[0] = 0.5
 
 
 class InPython(Strategy):
