@@ -237,7 +237,7 @@ def _open_positions(done: Replay) -> list[dict[str, Any]]:
         book, instance = books[k], done.machine.plan.book(int(k))
         symbol = symbols[book["symbol"]]
         value = book["position"] * symbol["price"] * symbol["contract_size"]
-        cost = book["position"] * book["entry"] * symbol["contract_size"]
+        moved = (book["earned"] - book["spent"]) * symbol["contract_size"]  # as in log_trade
         found.append(
             {
                 "strategy": instance[0].name,
@@ -247,7 +247,7 @@ def _open_positions(done: Replay) -> list[dict[str, Any]]:
                 "entry_price": float(book["entry"]),
                 "price": float(symbol["price"]),
                 "value": float(value),
-                "profit": float(value - cost - book["paid"]),
+                "profit": float(moved + value - book["paid"] + book["funding"]),
             }
         )
     return found
