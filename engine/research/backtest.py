@@ -1,7 +1,9 @@
 """Runs a portfolio over a recording: the one loop, fed with everything at once."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from engine.core.block import joined, table_of
 from engine.core.identity import LENGTH, identity
 from engine.core.machine import Compiled, Machine, Rows, drain
 from engine.core.portfolio import Portfolio, parse_timeframe
+from engine.core.records import Kind
 from engine.errors import ChanQuantError, ConfigError, DataError, InvariantBroken
 from engine.feeds import funding, rates, tape
 from engine.feeds.journal import Journal
@@ -55,6 +58,7 @@ def backtest(
         )
     plan = layout(portfolio)
     events = with_targets(plan, with_funding(settings, recording.events))
+    recording = replace(recording, sha256=data_hash(settings, recording, events))
     span = parse_timeframe(of_events(settings.feed))
     others = scenarios.others(portfolio, span) if settings.report.scenarios else {}
     machine = begin(plan, recording)
@@ -164,3 +168,19 @@ def with_targets(plan: Layout, events: Rows) -> Rows:
     if problems:
         raise worst(*problems)
     return tape.merge(events, np.concatenate(found)) if found else events
+
+
+def data_hash(settings: Settings, recording: tape.Recording, events: Rows) -> str:
+    """Return the sha256 of all rows that were read: the feed's own where no file was beside it.
+
+    A constant rate of funding is no row, but configuration; a journal holds all that happened.
+    """
+    if isinstance(settings.feed, Journal):
+        return recording.sha256
+    recorded = [settings.universe.symbols.index(s) for s in settings.costs.funding_files or ()]
+    of_files = (events["kind"] == Kind.FUNDING) & np.isin(events["symbol"], recorded)
+    rows = events[(events["kind"] == Kind.TARGET) | of_files]
+    if not len(rows):
+        return recording.sha256
+    rows["seq"] = 0  # what stands between them is in the hash of the feed
+    return hashlib.sha256(recording.sha256.encode() + rows.tobytes()).hexdigest()
