@@ -20,7 +20,7 @@ from engine.errors import ChanQuantError, ConfigError, DataError, InvariantBroke
 from engine.feeds import funding, rates, tape
 from engine.feeds.journal import Journal
 from engine.feeds.targets import targets
-from engine.research import scenarios
+from engine.research import scenarios, warnings
 from engine.research.failure import explain
 from engine.research.recorder import Recorder
 from engine.research.result import Replay, Result, figures, gather
@@ -72,7 +72,11 @@ def backtest(
             name: figures(events, replay(begin_as(other, plan, recording), events, notify))
             for name, other in others.items()
         }
-    return scenarios.compared(result, found) if found else result
+    if not found:
+        return result
+    worse = float(found["pessimistic"]["final_equity"] or 0.0)
+    result.facts["warnings"] += warnings.better_though_worse(result.facts, worse)
+    return scenarios.compared(result, found)
 
 
 def begin(plan: Layout, recording: tape.Recording) -> Machine:

@@ -2,8 +2,8 @@
 
 The first paragraph of a docstring is what people read beside the figure. Ratios are fractions, a
 year has 365 days. What cannot be defined (no trades, no variance, no losing trade) is NaN here and
-null in a result; so is what rests on the equity of days where one ended with nothing. All of it is compiled into one function (`stats.measure`), and also runs as
-ordinary Python.
+null in a result; so is what rests on the equity of days where one ended with nothing. All of it is
+compiled into one function (`stats.measure`), and also runs as ordinary Python.
 """
 
 import math

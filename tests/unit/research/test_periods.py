@@ -77,6 +77,7 @@ def test_drawdowns_reach_from_high_to_regain() -> None:
     assert periods.falls(ts, stats.drawdowns(100.0, equity), 1) == [first]
 
 
+@hypothesis.settings(deadline=None)  # the first call loads compiled code
 @hypothesis.given(st.lists(st.floats(1.0, 1e6), min_size=1, max_size=50))
 def test_the_worst_drawdowns_are_those_of_the_statistics(values: list[float]) -> None:
     equity = np.array(values)
