@@ -162,7 +162,8 @@ def _gains(cash: float, close: Floats) -> Floats:
     """Return each close over the one before; NaN over nothing, or less."""
     before = np.concatenate(([cash], close))[: len(close)]
     gains = np.full(len(close), np.nan)
-    return np.divide(close, before, out=gains, where=before > 0.0) - 1.0
+    np.divide(close, before, out=gains, where=before > 0.0)
+    return gains - 1.0
 
 
 def _calendar(ts: Times, unit: str) -> NDArray[Any]:

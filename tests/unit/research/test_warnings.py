@@ -96,7 +96,7 @@ def test_trades_within_a_bar_are_not_called_idle(finished: Finished) -> None:
     assert not any("of the time" in sentence for sentence in found)
 
 
-def perpetual(close: list[float], *given: str) -> Result:
+def perpetual(close: list[float], *given: str) -> Any:
     """Return a run that buys at the second of some hours, each of one price."""
     ts = [1_704_067_200_000 + 3_600_000 * i for i in range(len(close))]
     bars = dict.fromkeys(("open", "high", "low", "close"), close)
