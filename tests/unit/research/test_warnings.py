@@ -1,4 +1,6 @@
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,6 +9,7 @@ from engine.api import backtest, compose
 from engine.research import warnings
 from engine.research.columns import to_array
 from engine.research.result import Result
+from tests.unit.research.test_report import Page
 
 Finished = Callable[..., Result]
 
@@ -121,6 +124,17 @@ def test_a_lost_account_is_told_before_all_else() -> None:
     ]
     told = perpetual([100.0, 100.0, 90.0, 90.0], declared("margin: cross")).facts["warnings"]
     assert not [s for s in told if s.startswith("The account was lost") or "liquidated" in s]
+
+
+def test_a_lost_account_has_a_report(tmp_path: Path) -> None:
+    """Returns of the days behind the loss are not defined."""
+    days = [100.0 + hour % 7 for hour in range(96)]
+    result = perpetual([*days, *[20.0] * 72], declared("margin: cross"))
+    assert result.stats["sharpe"] is None
+    result.save(tmp_path / "run")
+    text = Page((tmp_path / "run" / "report.html").read_text(encoding="utf-8")).text
+    assert "The account was lost on 2024-01-05 01:00 UTC" in text
+    assert not re.search(r"\bnan\b", text)
 
 
 def test_one_refusal_is_told_in_the_singular() -> None:
