@@ -68,9 +68,10 @@ def _ends(sample: Sample) -> list[int]:
     Where these are too many it is as many as may be, evenly chosen.
     """
     events, portfolio = sample.events, sample.portfolio
-    calls = [called(portfolio, instance, events) for instance in portfolio.instances]
-    timers = np.flatnonzero(events["kind"] == Kind.TIMER)
-    known = np.unique(np.concatenate([*calls, timers]))
+    is_end = events["kind"] == Kind.TIMER
+    for instance in portfolio.instances:
+        is_end[called(portfolio, instance, events)] = True
+    known = np.flatnonzero(is_end)
     is_compiled = all(type(instance.strategy).compiled for instance in portfolio.instances)
     most = COMPILED if is_compiled else STRETCHES
     spread = np.linspace(0, len(known) - 1, min(most, len(known)))
