@@ -1,7 +1,9 @@
 """Runs a portfolio over a recording: the one loop, fed with everything at once."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,12 @@ from engine.core.block import joined, table_of
 from engine.core.identity import LENGTH, identity
 from engine.core.machine import Compiled, Machine, Rows, drain
 from engine.core.portfolio import Portfolio, parse_timeframe
+from engine.core.records import Kind
 from engine.errors import ChanQuantError, ConfigError, DataError, InvariantBroken
 from engine.feeds import funding, rates, tape
 from engine.feeds.journal import Journal
 from engine.feeds.targets import targets
-from engine.research import scenarios
+from engine.research import scenarios, warnings
 from engine.research.failure import explain
 from engine.research.recorder import Recorder
 from engine.research.result import Replay, Result, figures, gather
@@ -55,6 +58,7 @@ def backtest(
         )
     plan = layout(portfolio)
     events = with_targets(plan, with_funding(settings, recording.events))
+    recording = replace(recording, sha256=data_hash(settings, recording, events))
     span = parse_timeframe(of_events(settings.feed))
     others = scenarios.others(portfolio, span) if settings.report.scenarios else {}
     machine = begin(plan, recording)
@@ -68,7 +72,11 @@ def backtest(
             name: figures(events, replay(begin_as(other, plan, recording), events, notify))
             for name, other in others.items()
         }
-    return scenarios.compared(result, found) if found else result
+    if not found:
+        return result
+    worse = float(found["pessimistic"]["final_equity"] or 0.0)
+    result.facts["warnings"] += warnings.better_though_worse(result.facts, worse)
+    return scenarios.compared(result, found)
 
 
 def begin(plan: Layout, recording: tape.Recording) -> Machine:
@@ -164,3 +172,19 @@ def with_targets(plan: Layout, events: Rows) -> Rows:
     if problems:
         raise worst(*problems)
     return tape.merge(events, np.concatenate(found)) if found else events
+
+
+def data_hash(settings: Settings, recording: tape.Recording, events: Rows) -> str:
+    """Return the sha256 of all rows that were read: the feed's own where no file was beside it.
+
+    A constant rate of funding is no row, but configuration; a journal holds all that happened.
+    """
+    if isinstance(settings.feed, Journal):
+        return recording.sha256
+    recorded = [settings.universe.symbols.index(s) for s in settings.costs.funding_files or ()]
+    of_files = (events["kind"] == Kind.FUNDING) & np.isin(events["symbol"], recorded)
+    rows = events[(events["kind"] == Kind.TARGET) | of_files]
+    if not len(rows):
+        return recording.sha256
+    rows["seq"] = 0  # what stands between them is in the hash of the feed
+    return hashlib.sha256(recording.sha256.encode() + rows.tobytes()).hexdigest()

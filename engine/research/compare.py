@@ -53,6 +53,8 @@ def read(folder: Path) -> Saved:
         result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
         config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
         equity = pq.read_table(folder / "equity.parquet")
+        if not isinstance(result, dict):
+            raise ValueError(f"result.json holds a {type(result).__name__}, no fields")
         missing = [name for name in (*FACTS, "stats") if name not in result]
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigError(

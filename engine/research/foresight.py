@@ -7,7 +7,7 @@ nobody is right that often. (`docs/guide/checks.md`)
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,10 +20,22 @@ from engine.strategies.external import External
 
 SHARE = 0.75  # of all rises of the target, and of all falls, after which the price went as they did
 SIGMAS = 4.0  # by so much each must be more than a coin would be right: 16 of 16, 70 of 100
+OPENED = 0.85  # of all openings, after which the price went as they wanted, and SIGMAS above chance
+OPENINGS = 16  # at least
 
 _HOUR = 3_600_000
 _HORIZONS = (5 * 60_000, 15 * 60_000, 30 * 60_000, *(n * _HOUR for n in (1, 2, 4, 8, 12, 24, 168)))
 _BARS = 20  # horizons are 1 to 20 of the strategy's bars, and those above that are longer
+
+
+class _Followed(NamedTuple):
+    """The targets of one symbol, each with its time (ms) and the price then, and all closes."""
+
+    ts: Any
+    target: Any
+    price: Any
+    known: Any  # ms, of the closes
+    close: Any
 
 
 @dataclass(frozen=True)
@@ -58,15 +70,40 @@ class _Score:
         return min(shares)
 
 
+@dataclass(frozen=True)
+class _Openings:
+    """After how many openings the price went as they wanted within `horizon` ms.
+
+    By chance it is as many as prices of the symbol went that way: `expected`, with a `variance`.
+    """
+
+    horizon: int
+    right: int
+    count: int
+    expected: float
+    variance: float
+    first: int  # ms, of the openings
+
+    @property
+    def share(self) -> float:
+        """The share of those that were right; 0.0 by chance."""
+        by = self.right - self.expected
+        is_much = self.variance > 0.0 and by >= SIGMAS * math.sqrt(self.variance)
+        return self.right / self.count if is_much else 0.0
+
+
 def oracles(sample: Sample) -> Iterator[str]:
     """Yield a sentence for each instance whose target knows where the price is going."""
     for instance in sample.portfolio.instances:
         spans = {instance.span * n for n in range(1, _BARS + 1)}
         horizons = sorted(spans | {n for n in _HORIZONS if n > instance.span})
-        changes = _changes(sample, instance)
-        best = max((_score(changes, n) for n in horizons), key=lambda score: score.share)
+        books = _followed(sample, instance)
+        best = max((_score(books, n) for n in horizons), key=lambda score: score.share)
+        opened = max((_openings(books, n) for n in horizons), key=lambda one: one.share)
         if best.share >= SHARE:
             yield _told(sample, instance, best)
+        elif opened.share >= OPENED:
+            yield _told_of_openings(sample, instance, opened)
 
 
 def suspects(sample: Sample) -> Iterator[str]:
@@ -76,8 +113,8 @@ def suspects(sample: Sample) -> Iterator[str]:
     """
     for instance in sample.portfolio.instances:
         if isinstance(instance.strategy, External):
-            changes = _changes(sample, instance)
-            after, before = (_score(changes, span) for span in (instance.span, -instance.span))
+            books = _followed(sample, instance)
+            after, before = (_score(books, span) for span in (instance.span, -instance.span))
             count = after.rises + after.falls
             excess = abs(2 * (after.risen + after.fallen) - count)
             if excess >= SIGMAS * math.sqrt(count) > 0.0 and after.bias > before.bias:
@@ -95,55 +132,108 @@ def _told(sample: Sample, instance: Instance, score: _Score) -> str:
     risen = score.risen if is_same else score.rises - score.risen
     fallen = score.fallen if is_same else score.falls - score.fallen
     up, down = ("rose", "fell") if is_same else ("fell", "rose")
+    return _sentence(
+        sample,
+        instance,
+        f"within {timeframe(score.horizon)} the price {up} after {risen} of {score.rises} rises"
+        f" of its target, and {down} after {fallen} of {score.falls} falls, from"
+        f" {utc(score.first)} on",
+        "Give each row of {path} the time at which its bar closed, not the one at which it opened.",
+    )
+
+
+def _told_of_openings(sample: Sample, instance: Instance, opened: _Openings) -> str:
+    return _sentence(
+        sample,
+        instance,
+        f"within {timeframe(opened.horizon)} the price went its way after {opened.right} of"
+        f" {opened.count} openings, where chance makes {opened.expected:.0f}, from"
+        f" {utc(opened.first)} on",
+        "Compute each row of {path} from bars that were closed at its ts, and from nothing newer.",
+    )
+
+
+def _sentence(sample: Sample, instance: Instance, found: str, of_file: str) -> str:
     remedy = (
-        f"Give each row of {instance.strategy.path} the time at which its bar closed, not the one"
-        " at which it opened."
+        of_file.format(path=instance.strategy.path)
         if isinstance(instance.strategy, External)
         else "Let step use only the bar it is given: a file that it reads must hold nothing newer."
     )
     return (
         f"{instance.name}: on {sample.of}, what it wants must follow from bars that are closed, but"
-        f" within {timeframe(score.horizon)} the price {up} after {risen} of {score.rises} rises of"
-        f" its target, and {down} after {fallen} of {score.falls} falls, from {utc(score.first)}"
-        f" on. {remedy}"
+        f" {found}. {remedy}"
     )
 
 
-def _changes(sample: Sample, instance: Instance) -> list[tuple[Any, ...]]:
-    """Return, for each symbol, when the target rose or fell, the price then, and all prices."""
+def _followed(sample: Sample, instance: Instance) -> list[_Followed]:
+    """Return what an instance wanted in each symbol."""
     rows = sample.wanted[instance.name]
     found = []
     for book in np.unique(rows["book"]):
         of_book = rows[rows["book"] == book]
-        change = np.diff(of_book["target"], prepend=0.0)
         symbol = sample.portfolio.symbols.index(sample.symbol(of_book[0]))
         events = sample.events
         of_symbol = (events["kind"] <= Kind.TICK) & (events["symbol"] == symbol)
         prices = events["ts"][of_symbol], events["bar"]["close"][of_symbol]
-        found.append((of_book["ts"], change, of_book["price"], *prices))
+        found.append(_Followed(of_book["ts"], of_book["target"], of_book["price"], *prices))
     return found
 
 
-def _score(changes: list[tuple[Any, ...]], horizon: int) -> _Score:
-    """Count, in each stretch of the length of the horizon, one rise and one fall at most.
-
-    Neighbours would be right or wrong together. A horizon below 0 looks at where the price came
-    from.
-    """
+def _score(books: list[_Followed], horizon: int) -> _Score:
+    """Count rises and falls. A horizon below 0 looks at where the price came from."""
     risen = rises = fallen = falls = 0
     first = []
-    for ts, change, price, known, close in changes:
+    for one in books:
+        change = np.diff(one.target, prepend=0.0)
         for is_rise in (True, False):
-            at = np.flatnonzero(change > 0.0 if is_rise else change < 0.0)
-            at = at[np.diff(ts[at] // abs(horizon), prepend=-1) > 0]
-            end = ts[at] + horizon
-            at = at[(end >= known[0]) & (end <= known[-1]) & (price[at] > 0.0)]
-            there = close[np.searchsorted(known, ts[at] + horizon, side="right") - 1]
-            at, there = at[there != price[at]], there[there != price[at]]
-            same = int(((there > price[at]) == (is_rise == (horizon > 0))).sum())
-            first += [int(ts[at[0]])] if len(at) else []
+            at, there = _moved(one, change > 0.0 if is_rise else change < 0.0, horizon)
+            same = int(((there > one.price[at]) == (is_rise == (horizon > 0))).sum())
+            first += [int(one.ts[at[0]])] if len(at) else []
             if is_rise:
                 risen, rises = risen + same, rises + len(at)
             else:
                 fallen, falls = fallen + same, falls + len(at)
     return _Score(horizon, risen, rises, fallen, falls, min(first, default=0))
+
+
+def _openings(books: list[_Followed], horizon: int) -> _Openings:
+    """Count openings: targets that leave 0, or turn to the other side."""
+    right = count = 0
+    expected = variance = 0.0
+    first, base = [], []
+    for one in books:
+        side = np.sign(one.target)
+        at, there = _moved(one, (side != 0.0) & (np.diff(side, prepend=0.0) != 0.0), horizon)
+        right += int((np.sign(there - one.price[at]) == side[at]).sum())
+        count += len(at)
+        first += [int(one.ts[at[0]])] if len(at) else []
+        base.append((one, int((side[at] > 0.0).sum()), len(at)))
+    if count >= OPENINGS and right >= OPENED * count:  # else chance does not matter
+        for one, long, opened in base:
+            up = _rising(one, horizon)
+            expected += long * up + (opened - long) * (1.0 - up)
+            variance += opened * up * (1.0 - up)
+    return _Openings(horizon, right, count, expected, variance, min(first, default=0))
+
+
+def _moved(one: _Followed, chosen: Any, horizon: int) -> tuple[Any, Any]:
+    """Return which of the chosen rows the price moved within `horizon` of, and where it went.
+
+    Of each stretch of the length of the horizon it is one row at most: neighbours would be right
+    or wrong together.
+    """
+    at = np.flatnonzero(chosen)
+    at = at[np.diff(one.ts[at] // abs(horizon), prepend=-1) > 0]
+    end = one.ts[at] + horizon
+    at = at[(end >= one.known[0]) & (end <= one.known[-1]) & (one.price[at] > 0.0)]
+    there = one.close[np.searchsorted(one.known, one.ts[at] + horizon, side="right") - 1]
+    moved = there != one.price[at]
+    return at[moved], there[moved]
+
+
+def _rising(one: _Followed, horizon: int) -> float:
+    """Return the share of closes behind which the price rose, of those behind which it moved."""
+    now = one.known + horizon <= one.known[-1]
+    there = one.close[np.searchsorted(one.known, one.known[now] + horizon, side="right") - 1]
+    moved = there - one.close[now]
+    return float((moved > 0.0).sum() / max((moved != 0.0).sum(), 1))

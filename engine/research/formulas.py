@@ -2,8 +2,8 @@
 
 The first paragraph of a docstring is what people read beside the figure. Ratios are fractions, a
 year has 365 days. What cannot be defined (no trades, no variance, no losing trade) is NaN here and
-null in a result. All of it is compiled into one function (`stats.measure`), and also runs as
-ordinary Python.
+null in a result; so is what rests on the equity of days where one ended with nothing. All of it is
+compiled into one function (`stats.measure`), and also runs as ordinary Python.
 """
 
 import math
@@ -80,6 +80,11 @@ def _last(run: Run) -> float:
     return float(run.equity[-1]) if len(run.equity) else run.cash
 
 
+def _is_lost(run: Run) -> bool:
+    """Return whether a day ended with nothing: the returns of that day and the next are NaN."""
+    return extent(run.closes)[0] <= 0.0
+
+
 # ── return and risk ───────────────────────────────────────────────────────────────────────────
 
 
@@ -97,9 +102,9 @@ def cagr(run: Run) -> float:
     """The steady yearly rate (CAGR) that leads to the same end; says little below a year.
 
     (1 + total return) ^ (365 / days) - 1, days: UTC days of the run. empyrical `cagr`.
-    NaN: no day, or a year of it is too large for a number.
+    NaN: no day, a lost account, or a year of it is too large for a number.
     """
-    if not len(run.returns):
+    if not len(run.returns) or _is_lost(run):
         return math.nan
     return float(np.power(_last(run) / run.cash, DAYS_PER_YEAR / len(run.returns)) - 1.0)
 
@@ -332,8 +337,11 @@ def exposure(run: Run) -> float:
 def turnover(run: Run) -> float:
     """How many times the account was traded over: bought and sold value per average equity.
 
-    value of all fills / mean(equity at the end of each day), not annualised. NaN: no day.
+    value of all fills / mean(equity at the end of each day), not annualised.
+    NaN: no day, or a lost account.
     """
+    if _is_lost(run):
+        return math.nan
     return over(run.notional, mean(run.closes))
 
 

@@ -3,11 +3,12 @@
 A record stands in the store's folder, which is kept and backed up and which the engine that trades
 knows; results may be thrown away. It holds for one configuration, one set of data and one version
 of the code, and for no other. `trading_hash` is what a run on paper of the same has in common with
-the backtest: mode and feed are of another configuration.
+the backtest: mode and feed are of another configuration. It covers code that is not the engine's.
 """
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from engine.sections import Exits
 from engine.settings import Settings
 
 BINDING = ("config_hash", "data_hash", "code_version")  # what a record holds for
+OURS = "engine"  # the package that code_version is of
 
 Kpi = dict[str, dict[str, Any]]
 
@@ -81,7 +83,8 @@ def trading_hash(settings: Settings) -> str:
     """Return the sha256 of what decides trading, the same in a backtest and on paper.
 
     Strategies with their parameters, symbols, timeframes, sizings and exits, rules, universe,
-    account, execution and costs; not mode, feed, venue and funding, nor where results go.
+    account, execution and costs, and the source of classes that are not the engine's; not mode,
+    feed, venue and funding, nor where results go.
     """
     decides: dict[str, Any] = {name: getattr(settings, name).model_dump() for name in _TRADES}
     decides["costs"] = settings.costs.model_dump(exclude=_COSTS)
@@ -104,19 +107,36 @@ def trading_hash(settings: Settings) -> str:
 def _part(part: Part) -> list[Any]:
     kind = type(part)
     given = {name: getattr(part, name) for name in part.parameters()}
-    return [f"{kind.__module__}.{kind.__qualname__}", given]
+    package = kind.__module__.partition(".")[0]
+    sources = [] if package == OURS else [_source(package)]
+    return [f"{kind.__module__}.{kind.__qualname__}", given, *sources]
 
 
-def record_of(directory: Path, facts: Mapping[str, Any]) -> dict[str, Any] | None:
+def _source(package: str) -> str:
+    """Return the sha256 of all Python files of a package: a class may use any of them."""
+    module = sys.modules[package]
+    folders = [Path(folder) for folder in getattr(module, "__path__", ())]
+    files = [(file.relative_to(root), file) for root in folders for file in root.rglob("*.py")]
+    if not folders and module.__file__:
+        files = [(Path(package), Path(module.__file__))]
+    digest = hashlib.sha256()
+    for name, file in sorted(files):
+        digest.update(f"{name.as_posix()}\n".encode() + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def record_of(directory: Path, facts: Mapping[str, Any], trading: str) -> dict[str, Any] | None:
     """Return the record of an earlier pass of this configuration, data and code.
 
-    One that cannot be read, or was changed, counts as none.
+    `trading` is the `trading_hash` of its settings. A record that cannot be read, or was changed,
+    counts as none.
     """
+    bound = {**{key: facts[key] for key in BINDING}, "trading_hash": trading}
     try:
         record: dict[str, Any] = json.loads(_file(directory, facts).read_bytes())
     except (OSError, ValueError):
         return None
-    return record if all(record.get(key) == facts[key] for key in BINDING) else None
+    return record if all(record.get(key) == value for key, value in bound.items()) else None
 
 
 def is_committed(facts: Mapping[str, Any]) -> bool:

@@ -100,8 +100,8 @@ def years(cash: float, ts: Times, equity: Floats, trades: pa.Table) -> list[Year
             Year(
                 name,
                 tuple(known.get(f"{name}-{month:02}") for month in range(1, 13)),
-                finite(close / before - 1.0 if before else math.nan),
-                float(drawdowns(before, equity[inside]).min(initial=0.0)),
+                finite(close / before - 1.0 if before > 0.0 else math.nan),
+                float(drawdowns(before, equity[inside]).min(initial=0.0)) if before > 0.0 else 0.0,
                 trades=int(mine.sum()),
                 win_rate=float((profit[mine] > 0.0).mean()) if mine.any() else None,
                 profit=float(profit[mine].sum()),
@@ -159,9 +159,11 @@ def each_finite(values: Floats) -> list[float | None]:
 
 
 def _gains(cash: float, close: Floats) -> Floats:
+    """Return each close over the one before; NaN over nothing, or less."""
     before = np.concatenate(([cash], close))[: len(close)]
-    with np.errstate(all="ignore"):
-        return np.asarray(close / before - 1.0)
+    gains = np.full(len(close), np.nan)
+    np.divide(close, before, out=gains, where=before > 0.0)
+    return gains - 1.0
 
 
 def _calendar(ts: Times, unit: str) -> NDArray[Any]:

@@ -12,9 +12,10 @@ from engine.clock import utc
 from engine.core.machine import Rows
 from engine.core.records import Kind
 from engine.errors import StrategyFailed
-from engine.research.sample import Sample, Wanted, wanted
+from engine.research.sample import Sample, Wanted, called, wanted
 
-CUTS = 4  # places where the events are cut off, of each strategy in ordinary Python
+STRETCHES = 6_000  # at most, that events are handed over in; ordinary Python has 3,000 calls …
+COMPILED = 32  # … and what is compiled has no way to look ahead
 
 _WISH = ["ts", "book", "target", "stop", "take", "tag"]
 
@@ -40,41 +41,41 @@ def _unlike_again(sample: Sample) -> Iterator[tuple[str, str]]:
 
 
 def _unlike_cut(sample: Sample) -> Iterator[tuple[str, str]]:
-    for cut in sorted(_cuts(sample)):
-        last = utc(int(sample.events["ts"][cut - 1]))
-        before = {name: rows[rows["seq"] < cut] for name, rows in sample.wanted.items()}
-        try:
-            part = wanted(sample.portfolio, sample.events[:cut])
-        except StrategyFailed as error:
-            yield (
-                "",
-                f"{error.problems[0]} On {sample.of} it fails only where what comes after {last} is"
-                " left out: let step use only the bar it is given and its own state.",
-            )
-            return
-        for name, row in _changed(before, part):
-            yield (
-                name,
-                f"{_wish(sample, name, row)} must not depend on later bars, but changes when those"
-                f" after {last} are left out. Let step use only the bar it is given and its own"
-                " state.",
-            )
+    """Hand the events over in stretches, each of which ends where a strategy decides.
 
-
-def _cuts(sample: Sample) -> set[int]:
-    """Return where the events are cut off: behind one that a strategy wants something on.
-
-    Somebody who looks one bar ahead decides differently there. What is compiled has no way to.
+    Somebody who looks ahead finds nothing behind it, and decides differently.
     """
-    found = {len(sample.events) // 2}
-    is_compiled = all(type(i.strategy).compiled for i in sample.portfolio.instances)
-    each = [rows["seq"] for rows in sample.wanted.values()]
-    for moments in [np.concatenate(each)] if is_compiled else each:
-        known = np.unique(moments)
-        if len(known):
-            spread = np.linspace(0, len(known) - 1, CUTS).astype(int)
-            found |= {int(seq) + 1 for seq in known[spread]}
-    return found - {0, len(sample.events)}
+    try:
+        cut = wanted(sample.portfolio, sample.events, _ends(sample))
+    except StrategyFailed as error:
+        yield (
+            "",
+            f"{error.problems[0]} On {sample.of} it fails only where later bars are left out: let"
+            " step use only the bar it is given and its own state.",
+        )
+        return
+    for name, row in _changed(sample.wanted, cut):
+        yield (
+            name,
+            f"{_wish(sample, name, row)} must not depend on later bars, but changes when they are"
+            " left out. Let step use only the bar it is given and its own state.",
+        )
+
+
+def _ends(sample: Sample) -> list[int]:
+    """Return behind which events a stretch ends: those that call a strategy, and timers.
+
+    Where these are too many it is as many as may be, evenly chosen.
+    """
+    events, portfolio = sample.events, sample.portfolio
+    is_end = events["kind"] == Kind.TIMER
+    for instance in portfolio.instances:
+        is_end[called(portfolio, instance, events)] = True
+    known = np.flatnonzero(is_end)
+    is_compiled = all(type(instance.strategy).compiled for instance in portfolio.instances)
+    most = COMPILED if is_compiled else STRETCHES
+    spread = np.linspace(0, len(known) - 1, min(most, len(known)))
+    return [int(at) + 1 for at in known[spread.astype(int)]]
 
 
 def _unlike_reordered(sample: Sample) -> Iterator[tuple[str, str]]:

@@ -16,7 +16,7 @@ from engine.core.machine import Machine, Rows
 from engine.core.portfolio import Portfolio
 from engine.core.records import Kind, Reason, Status
 from engine.feeds.tape import Recording
-from engine.research import gate, periods, report, stats, warnings
+from engine.research import gate, report, stats, warnings
 from engine.research.columns import numbers, to_array, to_table
 from engine.research.recorder import Line
 from engine.settings import Settings
@@ -95,8 +95,8 @@ def gather(
     trades = _trades(done)
     ts, equity = _curve(events, done)
     figures = _stats(done, facts, trades, ts, equity)
-    run = periods.days(facts["cash"], ts, equity)
-    facts["warnings"] = [*warnings.about(facts, figures, trades, run), *facts["warnings"]]
+    known = warnings.about(facts, figures, trades, ts, equity)
+    facts["warnings"] = [*known, *facts["warnings"]]
     return Result(
         facts=facts,
         stats=figures,
@@ -209,11 +209,12 @@ def _warnings(done: Replay) -> list[str]:
     refusals = orders["reason"][orders["status"] == Status.REFUSED]
     found = []
     for reasons, what in (
-        (done.logs["denials"]["reason"], "openings were denied"),
-        (refusals, "orders were refused"),
+        (done.logs["denials"]["reason"], ("opening", "denied")),
+        (refusals, ("order", "refused")),
     ):
         for code, count in zip(*np.unique(reasons, return_counts=True), strict=True):
-            found.append(f"{count:,} {what}: {portfolio.reason(int(code))}.")
+            told = f"{warnings.counted(int(count), what[0])} {what[1]}"
+            found.append(f"{told}: {portfolio.reason(int(code))}.")
     python = [i.name for i in portfolio.instances if not type(i.strategy).compiled]
     if python:
         found.append(f"{', '.join(python)} ran as ordinary Python: slower by a factor of 100.")
@@ -237,7 +238,7 @@ def _open_positions(done: Replay) -> list[dict[str, Any]]:
         book, instance = books[k], done.machine.plan.book(int(k))
         symbol = symbols[book["symbol"]]
         value = book["position"] * symbol["price"] * symbol["contract_size"]
-        cost = book["position"] * book["entry"] * symbol["contract_size"]
+        moved = (book["earned"] - book["spent"]) * symbol["contract_size"]  # as in log_trade
         found.append(
             {
                 "strategy": instance[0].name,
@@ -247,7 +248,7 @@ def _open_positions(done: Replay) -> list[dict[str, Any]]:
                 "entry_price": float(book["entry"]),
                 "price": float(symbol["price"]),
                 "value": float(value),
-                "profit": float(value - cost - book["paid"]),
+                "profit": float(moved + value - book["paid"] + book["funding"]),
             }
         )
     return found

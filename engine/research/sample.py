@@ -7,11 +7,13 @@ calls are the bound.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from engine.core.assemble import layout
+from engine.core.block import joined
 from engine.core.machine import Compiled, Rows
 from engine.core.portfolio import Instance, Portfolio
 from engine.core.records import Kind
@@ -81,12 +83,12 @@ def sample(of: str, is_real: bool, portfolio: Portfolio, events: Rows) -> Sample
 
     Raises StrategyFailed where a strategy fails.
     """
-    called = {one.name: _called(portfolio, one, events) for one in portfolio.instances}
+    calling = {one.name: called(portfolio, one, events) for one in portfolio.instances}
     python = [one.name for one in portfolio.instances if not type(one.strategy).compiled]
-    slow = np.sort(np.concatenate([called[name] for name in python])) if python else np.empty(0)
+    slow = np.sort(np.concatenate([calling[name] for name in python])) if python else np.empty(0)
     end = min(EVENTS, int(slow[CALLS]) if len(slow) > CALLS else len(events))
     shown = events[:end]
-    calls = {name: int(np.searchsorted(at, end)) for name, at in called.items()}
+    calls = {name: int(np.searchsorted(at, end)) for name, at in calling.items()}
     return Sample(of, is_real, portfolio, shown, calls, wanted(portfolio, shown))
 
 
@@ -97,19 +99,23 @@ def missing(feed: Tape, symbols: Sequence[str]) -> list[Path]:
     return [path for path in paths if not path.exists()]
 
 
-def wanted(portfolio: Portfolio, events: Rows) -> Wanted:
+def wanted(portfolio: Portfolio, events: Rows, ends: Sequence[int] = ()) -> Wanted:
     """Return what fresh copies of the strategies want on some events, without rules.
 
-    All run together, since one may look at what another one left behind. The events are copied,
-    since ordinary Python can reach what lies behind them in memory.
+    All run together, since one may look at what another one left behind. The events are handed over
+    in stretches, each up to one of `ends`, as copies: ordinary Python can reach what lies behind
+    them in memory. Raises StrategyFailed where a strategy fails.
     """
     plan = layout(replace(fresh(portfolio), rules=()))
-    rows = replay(Compiled(plan), events.copy()).logs["signals"]
+    machine = Compiled(plan)
+    stretches = pairwise([0, *ends, len(events)])
+    found = [replay(machine, events[first:last].copy()) for first, last in stretches]
+    rows = joined("signals", [done.logs["signals"] for done in found])
     places = np.array([place.instance for place in plan.books])[rows["book"]]
     return {instance.name: rows[places == i] for i, instance in enumerate(portfolio.instances)}
 
 
-def _called(portfolio: Portfolio, instance: Instance, events: Rows) -> Integers:
+def called(portfolio: Portfolio, instance: Instance, events: Rows) -> Integers:
     """Return the events, ascending, each of which closes a bar of an instance, or is its tick."""
     found: list[Integers] = []
     for symbol in instance.symbols:

@@ -18,7 +18,7 @@ from engine.core.compile import build
 from engine.research.columns import to_array
 from engine.research.figures import DAY_MS
 from engine.research.formulas import STATS, Run, write
-from engine.research.sums import Floats, beyond_zero, floats, over
+from engine.research.sums import Floats, beyond_zero, floats
 
 Times = NDArray[np.int64]  # ms
 
@@ -143,10 +143,14 @@ def daily_closes(ts: Times, equity: Floats) -> Floats:
 
 
 def _returns(cash: float, closes: Floats) -> Floats:
-    """Return each day's close over the one before, the first over the cash; NaN over nothing."""
+    """Return each day's close over the one before, the first over the cash.
+
+    NaN where either is nothing, or less: the account was lost.
+    """
     returns, before = np.empty(len(closes)), cash
     for i in range(len(closes)):
-        returns[i] = over(closes[i], before) - 1.0
+        is_lost = closes[i] <= 0.0 or before <= 0.0
+        returns[i] = math.nan if is_lost else closes[i] / before - 1.0
         before = closes[i]
     return returns
 

@@ -20,12 +20,18 @@ def about(
     facts: Mapping[str, Any],
     stats: Mapping[str, float | None],
     trades: pa.Table,
-    run: periods.Days,
+    ts: periods.Times,
+    equity: periods.Floats,
 ) -> Iterator[str]:
-    """Yield the warnings about a finished run: how little it rests on, and what its profit is."""
-    if not len(run.ts):
+    """Yield the warnings about a finished run: how little it rests on, and what its profit is.
+
+    `ts` (ms) is when each `equity` was known.
+    """
+    if not len(ts):
         return
-    yield from _little(stats, trades.num_rows, len(run.ts))
+    yield from _lost(trades, ts, equity)
+    run = periods.days(facts["cash"], ts, equity)
+    yield from _little(stats, trades, len(run.ts))
     made = facts["final_equity"] - facts["cash"]
     if made > 0.0:
         yield from _one_trade(facts["currency"], trades, made)
@@ -34,15 +40,37 @@ def about(
     still = [f"{row['strategy']} {row['symbol']}" for row in facts["open_positions"]]
     if still:
         yield (
-            f"{_counted(len(still), 'position')} open at the end, valued at the last price:"
+            f"{counted(len(still), 'position')} open at the end, valued at the last price:"
             f" {listed(still)}. What they made is in the final equity and in no trade."
         )
 
 
-def _little(stats: Mapping[str, float | None], trades: int, days: int) -> Iterator[str]:
+def better_though_worse(facts: Mapping[str, Any], pessimistic: float) -> Iterator[str]:
+    """Yield a sentence where a run ended with more under worse conditions, at `pessimistic`."""
+    if pessimistic > facts["final_equity"]:
+        worse, base = (shown(end, Unit.MONEY) for end in (pessimistic, facts["final_equity"]))
+        yield (
+            f"Worse fills ended better: {worse} {facts['currency']} in the pessimistic scenario,"
+            f" {base} in the base. A later fill met a better price, or an order was refused that"
+            " would have lost: the difference is not what the costs took."
+        )
+
+
+def _lost(trades: pa.Table, ts: periods.Times, equity: periods.Floats) -> Iterator[str]:
+    is_lost = equity <= 0.0
+    if is_lost.any():
+        (lost,) = moments(ts[is_lost.argmax()][None])
+        yield f"The account was lost on {lost} UTC: nothing after it means anything."
+    liquidated = trades["exit_reason"].to_pylist().count("liquidation")
+    if liquidated:
+        yield f"{counted(liquidated, 'position')} liquidated."
+
+
+def _little(stats: Mapping[str, float | None], closed: pa.Table, days: int) -> Iterator[str]:
+    trades = closed.num_rows
     if trades < TRADES_FEW:
         yield (
-            f"{_counted(trades, 'trade')} closed: under {TRADES_FEW}, chance explains the figures"
+            f"{counted(trades, 'trade')} closed: under {TRADES_FEW}, chance explains the figures"
             " as well as the strategy does."
         )
     elif trades < TRADES_ENOUGH:
@@ -56,7 +84,8 @@ def _little(stats: Mapping[str, float | None], trades: int, days: int) -> Iterat
             " seen one kind of market."
         )
     exposure = stats["exposure"]
-    if exposure is not None and exposure < EXPOSURE_ENOUGH:
+    is_within = to_array(closed["opened_at"]) == to_array(closed["closed_at"])
+    if exposure is not None and exposure < EXPOSURE_ENOUGH and not is_within.any():
         yield (
             f"A position was open for {shown(exposure, Unit.SHARE)} of the time: the figures of"
             " return and risk are mostly those of cash."
@@ -94,7 +123,8 @@ def _fees(facts: Mapping[str, Any], made: float) -> Iterator[str]:
         yield f"Fees ate {_share(fees, before)} of the profit before fees."
 
 
-def _counted(count: int, what: str) -> str:
+def counted(count: int, what: str) -> str:
+    """Return `1 trade was`, or `2 trades were`."""
     return f"1 {what} was" if count == 1 else f"{count:,} {what}s were"
 
 

@@ -36,9 +36,9 @@ def run(arguments: "Arguments") -> int:
     result = backtest(settings, watch=progress)
     is_passed = gate.is_passed(result.kpi)
     directory = Path(settings.store.directory)
-    before = gate.record_of(directory, result.facts)
-    is_known = before is not None and gate.is_committed(result.facts)  # else it may be other code
     trading = gate.trading_hash(settings)
+    before = gate.record_of(directory, result.facts, trading)
+    is_known = before is not None and gate.is_committed(result.facts)  # else it may be other code
     written = _recorded(directory, result, trading) if is_passed and not is_known else None
     if arguments.json:
         print(json.dumps(_document(result, before, written), indent=2, allow_nan=False))

@@ -39,6 +39,30 @@ class NeedsAll(HoldsAll):
             out.target = 1.0 if events["bar"]["close"][2_000] > bar.close else 0.0
 
 
+class Seldom(Strategy):
+    """Looks ahead on one minute in 3 x `every`, and stays out where the price falls."""
+
+    every: int
+
+    compiled = False
+
+    class State:
+        count: int
+
+    def step(p: Any, s: State, bar: Bar, out: Out) -> None:
+        s.count += 1
+        if s.count % 3 == 0:
+            out.target = 0.0 if out.target > 0.0 else 1.0
+        if s.count % (3 * p.every) == 0:
+            frame: Any = sys._getframe()
+            while not isinstance(frame.f_locals.get("events"), np.ndarray):
+                frame = frame.f_back
+            events = frame.f_locals["events"]
+            later = (events["kind"] <= Kind.TICK) & (events["bar"]["ts"] >= bar.ts + 60_000)
+            falls = events["bar"]["close"][later][:4][-1:] < bar.close  # the next tick is known
+            out.target = 0.0 if falls.any() else 1.0
+
+
 class ReadsAhead(Strategy):
     """Reads the file of the feed, and looks `ahead` bars into it."""
 

@@ -3,27 +3,35 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from engine.core.compile.declare import Strategy
-from engine.core.portfolio import Instance, Portfolio
+from engine.core.portfolio import Instance, Portfolio, parse_timeframe
 from engine.core.records import Sizing
 from engine.errors import CheckFailed
-from engine.feeds.tape import Tape
+from engine.feeds.tape import Tape, from_bars
 from engine.research.checks import check
 from engine.research.foresight import oracles
 from engine.research.sample import recorded
+from engine.strategies.bollinger import Bollinger
+from engine.strategies.dca import Dca
+from engine.strategies.donchian import Donchian
 from engine.strategies.ema_cross import EmaCross
 from engine.strategies.external import External
+from engine.strategies.grid import Grid
+from engine.strategies.macd import Macd
 from engine.strategies.rsi_reversion import RsiReversion
+from engine.strategies.supertrend import Supertrend
 from tests.golden import golden
 from tests.market import portfolio
 from tests.unit.research.planted import ReadsAhead
 
 SYMBOL = "BTC/USDT"
 HOUR = 3_600_000
+START = 1_704_067_200_000  # 2024-01-01
 
 
 @pytest.fixture(scope="module")
@@ -86,12 +94,52 @@ def test_where_too_little_shows_there_is_a_warning(feed: Tape, tmp_path: Path) -
     assert warnings == []
 
 
+@pytest.mark.parametrize(("ahead", "sides"), [(5, "long"), (24, "long"), (5, "long_short")])
+def test_an_entry_that_is_always_right_is_caught_whatever_the_exit(
+    ahead: int, sides: str, feed: Tape, tmp_path: Path
+) -> None:
+    """Labels of what the next bars bring, held for so many bars: its falls say nothing."""
+    bars = feed.load([SYMBOL], [HOUR]).bars[SYMBOL][:6_000]
+    gain = bars["close"][ahead:] / bars["close"][:-ahead] - 1.0
+    rows, free = [], 0
+    for i in np.flatnonzero(np.abs(gain) > 0.01).tolist():
+        if i >= free and (gain[i] > 0.0 or sides == "long_short"):
+            closed = int(bars["ts"][i]) + HOUR
+            rows += [(closed, float(np.sign(gain[i]))), (closed + ahead * HOUR, 0.0)]
+            free = i + ahead + 1
+    path = tmp_path / "labels.parquet"
+    ts, target = zip(*rows, strict=True)
+    pq.write_table(pa.table({"ts": ts, "target": target}), path)
+    with pytest.raises(CheckFailed) as caught:
+        check(trading(External(path=str(path))), feed)
+    golden(f"check/labels_{ahead}_{sides}.txt", str(caught.value).replace(str(path), path.name))
+
+
+def test_a_rising_market_is_no_foresight(tmp_path: Path) -> None:
+    """Nearly every entry is right where nearly every price is followed by a higher one."""
+    random = np.random.default_rng(1)
+    close = 100.0 * np.exp(np.cumsum(random.normal(0.002, 0.002, 4_000)))
+    bars = {"ts": START + HOUR * np.arange(4_000), "volume": np.ones(4_000)}
+    bars |= dict.fromkeys(("open", "high", "low", "close"), close)
+    target = (np.arange(4_000) % 10 < 5).astype(float)
+    path = tmp_path / "targets.parquet"
+    pq.write_table(pa.table({"ts": bars["ts"], "target": target}), path)
+    plan = trading(External(path=str(path)))
+    assert list(oracles(recorded(plan, from_bars({SYMBOL: bars}, [SYMBOL], [HOUR], "1h")))) == []
+
+
 HONEST = {
     "quick": EmaCross(fast=3, slow=5),
     "usual": EmaCross(),
     "slow": EmaCross(fast=50, slow=200),
     "weakness": RsiReversion(length=2, low=10.0, high=90.0),
     "swings": RsiReversion(length=5, low=45.0, high=55.0),
+    "bollinger": Bollinger(),
+    "dca": Dca(),
+    "donchian": Donchian(),
+    "grid": Grid(),
+    "macd": Macd(),
+    "supertrend": Supertrend(),
 }
 
 
@@ -100,16 +148,19 @@ HONEST = {
     [
         "ohlcv/bitfinex_spot_BTCUSD_1m_2018.parquet",
         "ohlcv/binance_spot_SOL_USDT_15m_2020-2021.parquet",
+        "ohlcv/binance_spot_BTC_USDT_1h_2017-2021.parquet",
+        "freqtrade/ETH_BTC_5m.parquet",  # of 115 openings, 0.76 are right within two bars
         "freqtrade/UNITTEST_BTC_1m.parquet",  # hardly traded: prices jump between bid and ask
         "freqtrade/XRP_ETH_5m.parquet",
     ],
 )
 def test_an_honest_strategy_is_never_that_right(file: str, shared: Path) -> None:
-    span = {"1m": 1, "5m": 5, "15m": 15}[re.findall(r"_(\d+m)", file)[0]] * 60_000
+    (timeframe,) = re.findall(r"_(\d+[mh])[_.]", file)
+    span = parse_timeframe(timeframe)
     ones = [
         Instance(name, strategy, (SYMBOL,), span, Sizing.FIXED, 1.0)
         for name, strategy in HONEST.items()
     ]
     plan = portfolio(*ones, symbols=[SYMBOL])
-    feed = Tape(timeframe=f"{span // 60_000}m", files={SYMBOL: str(shared / file)})
+    feed = Tape(timeframe=timeframe, files={SYMBOL: str(shared / file)})
     assert list(oracles(recorded(plan, feed.load([SYMBOL], plan.spans)))) == []

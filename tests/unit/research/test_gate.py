@@ -115,22 +115,25 @@ def test_win_rates_are_those_of_each_instance() -> None:
 
 # ── records ───────────────────────────────────────────────────────────────────────────────────
 
+TRADING = "7ade" * 16
 KPI: dict[str, Any] = {"trades": {"value": 101, "limit": 100, "passed": True}}
 
 
 def test_a_record_is_found_for_what_it_is_bound_to_alone(tmp_path: Path) -> None:
-    assert gate.record_of(tmp_path, FACTS) is None
-    written = gate.write_record(tmp_path, FACTS, "7ade" * 16, KPI)
-    record = gate.record_of(tmp_path, FACTS)
+    assert gate.record_of(tmp_path, FACTS, TRADING) is None
+    written = gate.write_record(tmp_path, FACTS, TRADING, KPI)
+    record = gate.record_of(tmp_path, FACTS, TRADING)
     assert record is not None
     assert record == json.loads(written.read_text(encoding="utf-8"))
     assert record["kpi"] == KPI
     assert record["passed_at"].startswith("20")
     assert {key: record[key] for key in FACTS} == FACTS
     for key in gate.BINDING:
-        assert gate.record_of(tmp_path, FACTS | {key: "f" * 64}) is None
+        assert gate.record_of(tmp_path, FACTS | {key: "f" * 64}, TRADING) is None
         alike = FACTS[key][:16] + "f" * 48  # the name of the file does not tell them apart
-        assert key == "code_version" or gate.record_of(tmp_path, FACTS | {key: alike}) is None
+        known = gate.record_of(tmp_path, FACTS | {key: alike}, TRADING)
+        assert key == "code_version" or known is None
+    assert gate.record_of(tmp_path, FACTS, "f" * 64) is None
 
 
 SAME = {  # what is typed beside mode=paper, or on another machine
@@ -170,9 +173,41 @@ def test_what_decides_trading_has_another_hash() -> None:
     assert len(other) == 1 + len(OTHER)
 
 
+def test_an_edit_of_code_that_is_not_the_engines_has_another_hash(
+    write: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever file of the package it is in; two classes beside another have one source each."""
+    text = RANGE.replace("s.count += 1", "s.count += LEVEL").replace(
+        "import Strategy", "import Strategy\nfrom edited.levels import LEVEL"
+    )
+    write("edited/__init__.py", "")
+    write("edited/fade.py", text)
+    write("edited/levels.py", "LEVEL = 1\n")
+    write("alone.py", RANGE)
+    for name, target in (("fade", "edited.fade.Fade"), ("alone", "alone.Fade")):
+        write(f"conf/strategy/{name}.yaml", f"{name}: {{_target_: {target}}}\n")
+    monkeypatch.syspath_prepend(".")
+    fade = api.compose(("strategy=[fade]", "plugins=[edited]"))
+    alone = api.compose(("strategy=[alone]", "plugins=[alone]"))
+    plain = api.compose([])
+    found = [[gate.trading_hash(one) for one in (fade, alone, plain)]]
+    for file, edited in (
+        ("edited/levels.py", "LEVEL = 2\n"),
+        ("edited/fade.py", text.replace("+=", "-=")),
+        ("alone.py", RANGE.replace("+=", "-=")),
+    ):
+        write(file, edited)
+        found.append([gate.trading_hash(one) for one in (fade, alone, plain)])
+    of_fade, of_alone, of_plain = (list(column) for column in zip(*found, strict=True))
+    assert len(set(of_fade)) == 3
+    assert of_fade[2] == of_fade[3]
+    assert of_alone[0] == of_alone[1] == of_alone[2] != of_alone[3]
+    assert len(set(of_plain)) == 1
+
+
 def test_the_fields_of_a_record_are_documented(tmp_path: Path) -> None:
     record = json.loads(
-        gate.write_record(tmp_path, FACTS, "7ade" * 16, KPI).read_text(encoding="utf-8")
+        gate.write_record(tmp_path, FACTS, TRADING, KPI).read_text(encoding="utf-8")
     )
     assert not difference(table(read("gate.md"), "Records"), record)
 
@@ -180,15 +215,15 @@ def test_the_fields_of_a_record_are_documented(tmp_path: Path) -> None:
 def test_uncommitted_changes_are_said(tmp_path: Path) -> None:
     dirty = FACTS | {"code_version": "0.2.0+1a2b3c4-dirty"}
     for facts, committed in ((FACTS, True), (dirty, False)):
-        written = gate.write_record(tmp_path, facts, "7ade" * 16, KPI)
+        written = gate.write_record(tmp_path, facts, TRADING, KPI)
         assert json.loads(written.read_text(encoding="utf-8"))["committed"] is committed
 
 
 def test_a_record_that_was_cut_off_is_none_and_is_written_anew(tmp_path: Path) -> None:
-    written = gate.write_record(tmp_path, FACTS, "7ade" * 16, KPI)
+    written = gate.write_record(tmp_path, FACTS, TRADING, KPI)
     text = written.read_text(encoding="utf-8")
     written.write_text(text[:100], encoding="utf-8")
-    assert gate.record_of(tmp_path, FACTS) is None
-    assert gate.write_record(tmp_path, FACTS, "7ade" * 16, KPI) == written
-    assert gate.record_of(tmp_path, FACTS) is not None
+    assert gate.record_of(tmp_path, FACTS, TRADING) is None
+    assert gate.write_record(tmp_path, FACTS, TRADING, KPI) == written
+    assert gate.record_of(tmp_path, FACTS, TRADING) is not None
     assert [path.name for path in written.parent.iterdir()] == [written.name]

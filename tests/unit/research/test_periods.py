@@ -58,6 +58,12 @@ def test_returns_of_a_lost_account_are_none() -> None:
     equity = np.where(np.arange(69) < 31, 50.0, 0.0)
     months = periods.months(100.0, periods.days(100.0, ts, equity))
     assert [month.gain for month in months] == [-0.5, -1.0, None]
+    owing = periods.days(100.0, ts, np.where(np.arange(69) < 31, 50.0, -10.0))
+    assert [month.gain for month in periods.months(100.0, owing)] == [-0.5, -1.2, None]
+    ts, equity = ts + 340 * DAY_MS, np.full(69, -10.0)
+    lost, after = periods.years(100.0, ts, equity, no_trades())
+    assert [lost.gain, after.gain] == [-1.1, None]
+    assert [lost.drawdown, after.drawdown] == [-1.1, 0.0]  # nothing was left to fall
 
 
 def test_drawdowns_reach_from_high_to_regain() -> None:
@@ -71,6 +77,7 @@ def test_drawdowns_reach_from_high_to_regain() -> None:
     assert periods.falls(ts, stats.drawdowns(100.0, equity), 1) == [first]
 
 
+@hypothesis.settings(deadline=None)  # the first call loads compiled code
 @hypothesis.given(st.lists(st.floats(1.0, 1e6), min_size=1, max_size=50))
 def test_the_worst_drawdowns_are_those_of_the_statistics(values: list[float]) -> None:
     equity = np.array(values)

@@ -77,6 +77,15 @@ class HonestOnTicks(Honest):
     on = "tick"
 
 
+@pytest.mark.parametrize("every", [2, 7, 20, 50])
+def test_what_seldom_looks_ahead_is_caught_too(every: int) -> None:
+    """Also where what it sees keeps it from a trade, which nothing shows at that bar."""
+    seldom = instance("seldom", planted.Seldom(every=every))
+    for plan in (trading(seldom), trading(seldom, instance("ticks", HonestOnTicks()))):
+        with pytest.raises(CheckFailed, match=r"seldom: .* must not depend on later bars, but"):
+            check(plan, None)
+
+
 @pytest.mark.parametrize(
     "plan",
     [

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from engine.api import backtest, compose
+from engine.feeds import tape
 from engine.feeds.generated import generate
 from tests.unit.research.test_report import Page
 
@@ -86,3 +87,53 @@ def test_what_costs_nothing_is_said_in_words(held: Any, tmp_path: Path) -> None:
     result.save(tmp_path / "run")
     page = Page((tmp_path / "run" / "report.html").read_text(encoding="utf-8"))
     assert "Slippage none: every fill had its price Funding none was due" in page.text
+
+
+def test_trades_and_open_positions_make_up_what_the_account_earned() -> None:
+    minutes, symbols = 3_000, {"A/USD": 1, "B/USD": 2, "X/USD:USD": 3, "Y/USD:USD": 4}
+    bars = {symbol: generate(symbol, minutes, MINUTE, seed) for symbol, seed in symbols.items()}
+    names = [symbol.replace(":", r"\:") for symbol in symbols]
+    result = backtest(
+        compose(
+            [
+                f"universe.symbols=[{','.join(names)}]",
+                f"universe.instruments={{{names[2]}: {{kind: linear, contract_size: 0.5}},"
+                f" {names[3]}: {{kind: linear, contract_size: 10, margin: cross}}}}",
+                *("strategy=[grid,ema_cross,buy_and_hold]", "risk=[]", "sizing.ratio=0.05"),
+                "strategy.grid.spacing=0.002",
+                "strategy.ema_cross.exits.take_profit_ladder=[{at: 0.001, share: 0.5}]",
+                "strategy.buy_and_hold.exits.take_profit_ladder=[{at: 0.001, share: 0.5}]",
+                *("costs.funding_ratio=0.001", "costs.funding_hours=1", "report.scenarios=false"),
+            ]
+        ),
+        bars,
+    )
+    still, trades = result.facts["open_positions"], result.trades.to_pylist()
+    assert {row["strategy"] for row in still} >= {"grid", "buy_and_hold"}
+    assert {row["symbol"] for row in still} == {*symbols}
+    assert len(trades) > 20
+    assert result.facts["costs"]["funding"] != 0.0
+    made = sum(row["profit"] for row in [*still, *trades])
+    assert result.facts["final_equity"] - result.facts["cash"] == pytest.approx(made, rel=1e-9)
+
+
+def test_the_hash_of_the_data_covers_files_of_targets_and_rates(held: Any, tmp_path: Path) -> None:
+    rates = tmp_path / "rates.csv"
+
+    def funded(rate: float) -> str:
+        rates.write_text("ts,rate\n" + "".join(f"{START + HOUR * i},{rate}\n" for i in range(5)))
+        files = rf"costs.funding_files={{X/USD\:USD: {rates}}}"
+        return str(held(1.0, files).facts["data_hash"])
+
+    constant = [held(wish).facts["data_hash"] for wish in (1.0, 1.0, 0.5)]
+    assert constant[0] == constant[1] != constant[2]
+    assert held(1.0, "costs.funding_ratio=0").facts["data_hash"] == constant[0]  # configuration
+    assert funded(0.001) == funded(0.001) != funded(0.002)
+    assert funded(0.001) != constant[0]
+
+
+def test_the_hash_of_the_data_is_that_of_the_feed_alone_where_no_file_is_beside_it() -> None:
+    bars = {"X/USD": generate("X/USD", 300, MINUTE, 5)}
+    settings = compose(["strategy=[ema_cross]", "universe.symbols=[X/USD]"])
+    read = tape.from_bars(bars, ["X/USD"], [MINUTE], "1m")
+    assert backtest(settings, bars).facts["data_hash"] == read.sha256

@@ -130,6 +130,9 @@ def test_midnight_ends_the_day_before_and_a_silent_day_keeps_its_equity() -> Non
     assert found["sharpe"] == pytest.approx(mean / deviation * YEAR)
 
 
+LOST = "cagr volatility sharpe sortino calmar psr turnover"
+
+
 @pytest.mark.parametrize(
     ("equity", "profits", "undefined"),
     [
@@ -140,7 +143,9 @@ def test_midnight_ends_the_day_before_and_a_silent_day_keeps_its_equity() -> Non
         ([101.0, 99.0, 103.0], [1.0, 2.0], "profit_factor payoff_ratio kelly"),
         ([101.0, 99.0, 103.0], [-1.0, -2.0], "payoff_ratio kelly"),
         ([101.0, 99.0, 103.0], [3.0, 3.0], "profit_factor payoff_ratio kelly sqn"),
-        ([101.0, 0.0, 103.0], [1.0, -1.0], "volatility sharpe sortino psr"),
+        ([101.0, 0.0, 103.0], [1.0, -1.0], LOST),
+        ([101.0, 50.0, -3.0], [1.0, -1.0], LOST),
+        ([-1.0, -2.0, -3.0], [1.0, -1.0], LOST),
     ],
 )
 def test_what_cannot_be_defined_is_none(
@@ -159,7 +164,7 @@ NUMBERS = st.floats(-1e300, 1e300)
 
 @hypothesis.given(
     cash=st.floats(1e-9, 1e300),
-    equity=st.lists(st.floats(0.0, 1e300), max_size=30),
+    equity=st.lists(NUMBERS, max_size=30),
     profits=st.lists(st.tuples(NUMBERS, NUMBERS, st.integers(0, 1 << 40)), max_size=20),
     activity=st.tuples(NUMBERS, NUMBERS),
 )

@@ -1,11 +1,15 @@
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engine.research import periods, warnings
+from engine.api import backtest, compose
+from engine.research import warnings
 from engine.research.columns import to_array
 from engine.research.result import Result
+from tests.unit.research.test_report import Page
 
 Finished = Callable[..., Result]
 
@@ -13,10 +17,8 @@ DAY = 86_400_000
 
 
 def told(result: Result) -> list[str]:
-    facts = result.facts
     ts, equity = (to_array(result.equity[name]) for name in ("ts", "equity"))
-    run = periods.days(facts["cash"], ts, equity)
-    return list(warnings.about(facts, result.stats, result.trades, run))
+    return list(warnings.about(result.facts, result.stats, result.trades, ts, equity))
 
 
 def trades(count: int, first: int = 45) -> list[tuple[str, str, int, int]]:
@@ -89,6 +91,71 @@ def test_what_is_open_and_an_idle_account_are_told(finished: Finished) -> None:
     assert any(s.startswith("1 position was open at the end") and "a X" in s for s in found)
     assert any(s.startswith("A position was open for 0.67 % of the time") for s in found)
     assert not any("of the time" in s for s in told(finished(300, [("a", "X", 10, 13)])))
+
+
+def test_trades_within_a_bar_are_not_called_idle(finished: Finished) -> None:
+    """They count as no time in the market, for how long they were open is not known."""
+    found = told(finished(300, [("a", "X", 10, 10), ("a", "X", 20, 21)]))
+    assert not any("of the time" in sentence for sentence in found)
+
+
+def perpetual(close: list[float], *given: str) -> Any:
+    """Return a run that buys at the second of some hours, each of one price."""
+    ts = [1_704_067_200_000 + 3_600_000 * i for i in range(len(close))]
+    bars = dict.fromkeys(("open", "high", "low", "close"), close)
+    x = r"X/USD\:USD"
+    typed = [
+        *(f"universe.symbols=[{x}]", "strategy=[buy_and_hold]", "risk=[]", "feed.timeframe=1h"),
+        *("sizing=fixed", "sizing.quantity=1.0", "costs=free", 'account.cash="50"', *given),
+    ]
+    tape = {"X/USD:USD": {"ts": ts, **bars, "volume": [1e6] * len(close)}}
+    return backtest(compose(typed), tape)
+
+
+def declared(more: str) -> str:
+    return rf"universe.instruments={{X/USD\:USD: {{kind: linear, leverage: 4, {more}}}}}"
+
+
+def test_a_lost_account_is_told_before_all_else() -> None:
+    result = perpetual([100.0, 100.0, 20.0, 20.0, 90.0], declared("margin: cross"))
+    assert result.facts["warnings"][:2] == [
+        "The account was lost on 2024-01-01 03:00 UTC: nothing after it means anything.",
+        "1 position was liquidated.",
+    ]
+    told = perpetual([100.0, 100.0, 90.0, 90.0], declared("margin: cross")).facts["warnings"]
+    assert not [s for s in told if s.startswith("The account was lost") or "liquidated" in s]
+
+
+def test_a_lost_account_has_a_report(tmp_path: Path) -> None:
+    """Returns of the days behind the loss are not defined."""
+    days = [100.0 + hour % 7 for hour in range(96)]
+    result = perpetual([*days, *[20.0] * 72], declared("margin: cross"))
+    assert result.stats["sharpe"] is None
+    result.save(tmp_path / "run")
+    text = Page((tmp_path / "run" / "report.html").read_text(encoding="utf-8")).text
+    assert "The account was lost on 2024-01-05 01:00 UTC" in text
+    assert not re.search(r"\bnan\b", text)
+
+
+def test_one_refusal_is_told_in_the_singular() -> None:
+    result = perpetual(
+        [100.0, 100.0, 300.0, 300.0], declared("leverage_max: 4"), "sizing.quantity=9"
+    )
+    assert "1 order was refused: insufficient_funds." in result.facts["warnings"]
+
+
+def test_worse_fills_that_end_better_are_told() -> None:
+    """One bar later it was cheaper."""
+    falls = perpetual([100.0, 100.0, 99.0, 98.0, 98.0], declared("margin: cross"))
+    ends = [falls.scenarios[name]["final_equity"] for name in ("pessimistic", "base")]
+    assert ends == pytest.approx([49.0, 48.0])
+    assert (
+        "Worse fills ended better: 49.00 USD in the pessimistic scenario, 48.00 in the base. A"
+        " later fill met a better price, or an order was refused that would have lost: the"
+        " difference is not what the costs took."
+    ) in falls.facts["warnings"]
+    rises = perpetual([100.0, 100.0, 101.0, 102.0, 102.0], declared("margin: cross"))
+    assert not [s for s in rises.facts["warnings"] if s.startswith("Worse fills")]
 
 
 def test_an_empty_run_has_no_warnings(finished: Finished) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from engine.__main__ import main
 from engine.feeds.generated import generate, write
+from engine.strategies import ema_cross
 
 LAX = (
     "gate.sharpe_min=null",
@@ -78,6 +79,27 @@ def test_other_limits_are_another_configuration(capsys: Captured) -> None:
     answer(capsys, *LAX)
     code, found = answer(capsys, *LAX, "gate.trades_min=2")
     assert (code, found["passed_before"]) == (0, None)
+
+
+def test_an_edit_of_a_plugin_must_pass_again(
+    capsys: Captured, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Path(ema_cross.__file__).read_text(encoding="utf-8")
+    plugin = project / "ours" / "cross.py"
+    for file, text in (
+        (plugin.with_name("__init__.py"), ""),
+        (plugin, source),
+        (project / "conf/strategy/ours.yaml", "ours: {_target_: ours.cross.EmaCross}\n"),
+    ):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    monkeypatch.syspath_prepend(".")
+    typed = (*LAX, "strategy=[ours]", "plugins=[ours]", "report.scenarios=false")
+    found = [answer(capsys, *typed) for _ in range(2)]
+    plugin.write_text(source + "\n# edited\n", encoding="utf-8")
+    found += [answer(capsys, *typed) for _ in range(2)]
+    assert [code for code, _ in found] == [0] * 4
+    assert [one["passed_before"] is None for _, one in found] == [True, False, True, False]
 
 
 def test_what_is_not_defined_is_missed(capsys: Captured) -> None:
