@@ -67,7 +67,8 @@ def stacked(form: str) -> Figure:
 
 def rolling(run: periods.Days) -> Figure | None:
     """Return Sharpe ratio above volatility over the last days at each day; None: too short."""
-    ratio, volatility = periods.rolling(run.gain)
+    with np.errstate(all="ignore"):  # gains from nothing are infinite
+        ratio, volatility = periods.rolling(run.gain)
     if not len(ratio):
         return None
     ts = (run.ts[-len(ratio) :] + DAY_MS).tolist()
@@ -178,8 +179,9 @@ def _holding(symbol: str, bars: Bars, values: Floats) -> Figure:
 
     It starts hidden where it would press the equity into less than a quarter of the height.
     """
-    worth = values[0] * bars["close"] / bars["close"][0]
-    name = f"Holding {symbol}: {shown(worth[-1] / worth[0] - 1.0, Unit.GAIN)}"
+    growth = bars["close"] / bars["close"][0]
+    worth = values[0] * growth
+    name = f"Holding {symbol}: {shown(growth[-1] - 1.0, Unit.GAIN)}"
     span = max(worth.max(), values.max()) - min(worth.min(), values.min())
     pressed = span > 4.0 * (values.max() - values.min())
     holding = line(name, bars["ts"] + step(bars), worth, color="@candle", width=1)
