@@ -27,16 +27,22 @@ Floats = NDArray[np.float64]
 Figure = dict[str, Any]
 
 AXIS = {"gridcolor": "@grid", "linecolor": "@line", "zeroline": False, "automargin": True}
-TIME = {**AXIS, "type": "date", "showgrid": False, "rangeslider": {"visible": False}}
+TIME = {
+    **AXIS, "type": "date", "showgrid": False, "rangeslider": {"visible": False}, "tickangle": 0,
+}  # fmt: skip
 LAYOUT = {
     "paper_bgcolor": "@panel",
     "plot_bgcolor": "@panel",
     "font": {"family": "system-ui, sans-serif", "size": 12, "color": "@text"},
     "margin": {"l": 8, "r": 8, "t": 28, "b": 8},
-    "legend": {"orientation": "h", "x": 0, "y": -0.08, "yanchor": "top"},
+    # At the bottom of its chart, which plotly.js then keeps free; never with a bar to scroll.
+    "legend": {
+        "orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom",
+        "maxheight": 1_000,
+    },
     "hovermode": "x unified",
     "hoverlabel": {"bgcolor": "@panel", "bordercolor": "@line"},
-}
+}  # fmt: skip
 
 
 def equity(result: "Result") -> Figure:
