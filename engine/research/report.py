@@ -180,18 +180,19 @@ def _groups(trades: pa.Table) -> list[tuple[str, list[str], list[groups.Group]]]
     if not trades.num_rows:
         return []
     strategies, symbols = groups.by(trades, "strategy"), groups.by(trades, "symbol")
-    both = groups.by(trades, "strategy", "symbol")
-    found = [
-        ("By strategy", ["Strategy"], strategies),
-        ("By symbol", ["Symbol"], symbols),
-        ("By strategy and symbol", ["Strategy", "Symbol"], both),
+    sides = groups.by_side(trades)
+    found = [("By strategy", ["Strategy"], strategies), ("By symbol", ["Symbol"], symbols)]
+    if len(strategies) > 1 and len(symbols) > 1:
+        both = groups.by(trades, "strategy", "symbol")
+        found.append(("By strategy and symbol", ["Strategy", "Symbol"], both))
+    if len(sides) > 1:
+        found.append(("By side", ["Side"], sides))
+    return [
+        *found,
         ("By exit", ["Exit by"], groups.by(trades, "exit_reason")),
         ("By weekday of entry, UTC", ["Weekday"], groups.by_weekday(trades)),
         ("By hour of entry, UTC", ["Hour"], groups.by_hour(trades)),
     ]
-    if len(strategies) == 1 or len(symbols) == 1:
-        del found[2]
-    return found
 
 
 def _rows(trades: pa.Table) -> list[dict[str, Any]]:

@@ -210,6 +210,17 @@ def test_open_positions_books_and_limits_are_listed(finished: Finished, tmp_path
     assert "interpreted, the same but slower" in page.text
 
 
+def test_longs_and_shorts_are_summed_up_where_both_were_traded(
+    finished: Finished, tmp_path: Path
+) -> None:
+    result = finished()
+    assert "By side" not in written(result, tmp_path).text
+    at = result.trades.schema.get_field_index("quantity")
+    trades = result.trades.set_column(at, "quantity", pa.array([10.0, -10.0]))
+    sides = texts(written(replace(result, trades=trades), tmp_path), "By side; amounts in USD")
+    assert (sides[0], sides[8]) == ("long", "short")
+
+
 def test_only_so_many_symbols_have_price_charts(finished: Finished, tmp_path: Path) -> None:
     symbols = [f"C{number}/USD" for number in range(22)]
     page = written(finished(50, trades=[], symbols=symbols), tmp_path)
