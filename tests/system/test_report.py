@@ -114,6 +114,14 @@ def test_no_width_of_a_window_presses_a_chart_or_puts_its_legend_on_the_dates(
         page.close()
 
 
+def test_limits_and_scenarios_fit_a_phone(looked_at: Callable[[int], Page]) -> None:
+    page = looked_at(360)
+    tables, rooms = edges(page, ".fits"), edges(page, ".scroll:has(.fits)")
+    assert len(tables) == 2
+    for table, room in zip(tables, rooms, strict=True):
+        assert table["right"] <= room["right"]
+
+
 def edges(page: Page, selector: str) -> list[dict[str, float]]:
     """Return the rectangles of the elements of a page."""
     script = "found => found.map((one) => one.getBoundingClientRect().toJSON())"
