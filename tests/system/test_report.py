@@ -122,6 +122,20 @@ def test_limits_and_scenarios_fit_a_phone(looked_at: Callable[[int], Page]) -> N
         assert table["right"] <= room["right"]
 
 
+def test_the_share_of_a_large_cost_stays_in_its_panel(looked_at: Callable[[int], Page]) -> None:
+    for width in (360, 1400):
+        page = looked_at(width)
+        page.eval_on_selector_all(
+            "dd > :first-child:has(+ .share)",
+            "amounts => amounts.forEach((one) => { one.textContent = '−1,234,567,890,123.45'; })",
+        )
+        (panel,) = edges(page, "section:has(.share)")
+        shares = edges(page, ".share")
+        assert shares
+        assert max(share["right"] for share in shares) < panel["right"], width
+        page.close()
+
+
 def edges(page: Page, selector: str) -> list[dict[str, float]]:
     """Return the rectangles of the elements of a page."""
     script = "found => found.map((one) => one.getBoundingClientRect().toJSON())"
