@@ -27,16 +27,22 @@ Floats = NDArray[np.float64]
 Figure = dict[str, Any]
 
 AXIS = {"gridcolor": "@grid", "linecolor": "@line", "zeroline": False, "automargin": True}
-TIME = {**AXIS, "type": "date", "showgrid": False, "rangeslider": {"visible": False}}
+TIME = {
+    **AXIS, "type": "date", "showgrid": False, "rangeslider": {"visible": False}, "tickangle": 0,
+}  # fmt: skip
 LAYOUT = {
     "paper_bgcolor": "@panel",
     "plot_bgcolor": "@panel",
     "font": {"family": "system-ui, sans-serif", "size": 12, "color": "@text"},
     "margin": {"l": 8, "r": 8, "t": 28, "b": 8},
-    "legend": {"orientation": "h", "x": 0, "y": -0.08, "yanchor": "top"},
+    # At the bottom of its chart, which plotly.js then keeps free; never with a bar to scroll.
+    "legend": {
+        "orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom",
+        "maxheight": 1_000,
+    },
     "hovermode": "x unified",
     "hoverlabel": {"bgcolor": "@panel", "bordercolor": "@line"},
-}
+}  # fmt: skip
 
 
 def equity(result: "Result") -> Figure:
@@ -67,7 +73,8 @@ def stacked(form: str) -> Figure:
 
 def rolling(run: periods.Days) -> Figure | None:
     """Return Sharpe ratio above volatility over the last days at each day; None: too short."""
-    ratio, volatility = periods.rolling(run.gain)
+    with np.errstate(all="ignore"):  # gains from nothing are infinite
+        ratio, volatility = periods.rolling(run.gain)
     if not len(ratio):
         return None
     ts = (run.ts[-len(ratio) :] + DAY_MS).tolist()
@@ -178,8 +185,9 @@ def _holding(symbol: str, bars: Bars, values: Floats) -> Figure:
 
     It starts hidden where it would press the equity into less than a quarter of the height.
     """
-    worth = values[0] * bars["close"] / bars["close"][0]
-    name = f"Holding {symbol}: {shown(worth[-1] / worth[0] - 1.0, Unit.GAIN)}"
+    growth = bars["close"] / bars["close"][0]
+    worth = values[0] * growth
+    name = f"Holding {symbol}: {shown(growth[-1] - 1.0, Unit.GAIN)}"
     span = max(worth.max(), values.max()) - min(worth.min(), values.min())
     pressed = span > 4.0 * (values.max() - values.min())
     holding = line(name, bars["ts"] + step(bars), worth, color="@candle", width=1)

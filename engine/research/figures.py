@@ -27,11 +27,11 @@ class Unit(enum.Enum):
 
 
 def shown(value: float | None, unit: Unit) -> str:
-    """Return a number as text; None is a dash, and so is NaN.
+    """Return a number as text; None, NaN and infinity are a dash.
 
     Money has 2 decimals, or 2 digits where that is more; prices have up to 8 digits.
     """
-    if value is None or math.isnan(value):
+    if value is None or not math.isfinite(value):
         return UNDEFINED
     if unit is Unit.PRICE:
         text = f"{value:z,.{_decimals(value, digits=8, least=0)}f}"

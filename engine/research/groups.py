@@ -1,4 +1,4 @@
-"""The trades of a run summed up: by strategy, symbol, reason of the exit, hour and weekday."""
+"""The trades of a run summed up: by strategy, symbol, side, reason of the exit, hour, weekday."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,6 +33,12 @@ def by(trades: pa.Table, *columns: str) -> list[Group]:
     rows = list(zip(*(trades[name].to_pylist() for name in columns), strict=True))
     number = {names: i for i, names in enumerate(dict.fromkeys(rows))}
     return _sums(trades, np.array([number[names] for names in rows], np.int64), list(number))
+
+
+def by_side(trades: pa.Table) -> list[Group]:
+    """Return the sums of longs and of shorts."""
+    short = to_array(trades["quantity"]) < 0.0
+    return _sums(trades, short.astype(np.int64), [("long",), ("short",)])
 
 
 def by_weekday(trades: pa.Table) -> list[Group]:

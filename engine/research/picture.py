@@ -1,6 +1,7 @@
 """A run as one picture: key figures, equity, drawdown and monthly returns."""
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.font_manager import get_font_names
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import PercentFormatter, StrMethodFormatter
+from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from engine.research import periods
 from engine.research.charts import POINTS_MAX, extremes
@@ -82,29 +83,39 @@ def write(result: "Result", path: Path) -> None:
 
 
 def _figures(axes: Axes, result: "Result") -> None:
-    """Write the title, and the key figures in a row."""
+    """Write the title, and the key figures in a row; long texts take no room from the charts."""
     axes.axis("off")
     facts, ts = result.facts, to_array(result.equity["ts"])
-    title = f"{listed(facts['strategies'])} on {listed(facts['symbols'])}"
     period = " to ".join(moments(ts[[0, -1]])) + " UTC" if len(ts) else "No events"
-    axes.text(0, 1, title, fontsize=14, weight="bold", va="top")
-    axes.text(0, 0.72, period, color=_MUTED, va="top")
+    _title(axes, facts["strategies"], facts["symbols"])
+    axes.text(0, 0.72, period, color=_MUTED, va="top", in_layout=False)
     cells = [("Final equity", _typeset(facts["final_equity"], Unit.MONEY), _TEXT)]
     for name in _KEYS:
         stat, value = STATS[name], result.stats[name]
         signed = stat.unit is Unit.GAIN and value
         cells.append((stat.label, _typeset(value, stat.unit), _tone(value) if signed else _TEXT))
-    for i, (label, text, color) in enumerate(cells):
-        x = i / len(cells)
-        axes.text(x, 0.36, label, color=_MUTED, va="top")
-        axes.text(x, 0.14, text, fontsize=12, weight="bold", color=color, va="top")
+    # Letters of a value are half as wide again as those of its label.
+    widths = np.array([max(len(label), 1.5 * len(text)) + 3.0 for label, text, _ in cells])
+    begins = (np.cumsum(widths) - widths) / max(widths.sum(), 130.0)
+    for (label, text, color), x in zip(cells, begins.tolist(), strict=True):
+        axes.text(x, 0.36, label, color=_MUTED, va="top", in_layout=False)
+        axes.text(x, 0.14, text, fontsize=12, weight="bold", color=color, va="top", in_layout=False)
+
+
+def _title(axes: Axes, strategies: Sequence[str], symbols: Sequence[str]) -> None:
+    """Write as many names as have room."""
+    title = axes.text(0, 1, "", fontsize=14, weight="bold", va="top", in_layout=False)
+    for most in (3, 2, 1):
+        title.set_text(f"{listed(strategies, most)} on {listed(symbols, most)}")
+        if title.get_window_extent().width < 0.85 * WIDTH * DPI:
+            break
 
 
 def _curve(axes: Axes, ts: Any, values: Any, title: str, unit: Unit, color: str) -> None:
     axes.set_title(title, loc="left", fontsize=9, color=_MUTED, weight="bold")
     share = unit is Unit.SHARE
     axes.yaxis.set_major_formatter(
-        PercentFormatter(1.0) if share else StrMethodFormatter("{x:,.10g}")
+        PercentFormatter(1.0) if share else FuncFormatter(lambda x, _: _typeset(x, Unit.PRICE))
     )
     if not len(values):
         return

@@ -1,9 +1,9 @@
 """The charts of prices: candles, entries and exits, and what strategies show of their state."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -42,13 +42,14 @@ def charts(result: "Result") -> dict[str, Figure]:
     for symbol in result.facts["symbols"][:SYMBOLS_MAX]:
         trades = take(result.trades, np.array(result.trades["symbol"].to_pylist()) == symbol)
         lines = [line for line in result.lines if line.symbol == symbol]
+        held = [row for row in result.facts["open_positions"] if row["symbol"] == symbol]
         for view in views(symbol, result.bars[symbol]):
-            found[view.label] = _price(view, trades, lines)
+            found[view.label] = _price(view, [*_marks(view, trades, held)], lines)
     return found
 
 
-def _price(view: View, trades: pa.Table, lines: Sequence["Line"]) -> Figure:
-    """Return candles with entries marked below them and exits above, away from the price."""
+def _price(view: View, marks: Sequence[Figure], lines: Sequence["Line"]) -> Figure:
+    """Return candles with marks away from them, and what strategies show."""
     candles = view.candles
     price = {
         "type": "candlestick",
@@ -59,16 +60,9 @@ def _price(view: View, trades: pa.Table, lines: Sequence["Line"]) -> Figure:
         "decreasing": {"line": {"color": "@candle", "width": 1}, "fillcolor": "@candle"},
         "showlegend": False,
     }
-    away = 0.02 * float(candles["high"].max() - candles["low"].min())
-    ts, below, above = candles["ts"], candles["low"] - away, candles["high"] + away
-    entries = _by_candle(ts, trades["opened_at"], trades["entry_price"], trades["profit"])
-    exits = _by_candle(ts, trades["closed_at"], trades["exit_price"], trades["profit"])
-    gained = exits.profit > 0.0
-    marks = [
-        _marks("Entry", ts, below, entries, "@accent"),
-        _marks("Exit with gain", ts, above, exits.where(gained), "@profit"),
-        _marks("Exit with loss", ts, above, exits.where(~gained), "@loss"),
-    ]
+    ts = candles["ts"]
+    size = 5 if any(len(mark["x"]) > 100 for mark in marks) else 9
+    sized = [mark | {"marker": mark["marker"] | {"size": size}} for mark in marks]
     shown = [_shown(view, line, COLORS[i % len(COLORS)]) for i, line in enumerate(lines)]
     margin = max(1, len(ts) // 100) * (step(candles) or 60_000)
     time = {**TIME, "range": [int(ts[0]) - margin, int(ts[-1]) + margin]}
@@ -78,7 +72,7 @@ def _price(view: View, trades: pa.Table, lines: Sequence["Line"]) -> Figure:
         axis["domain"] = [0.3, 1.0]
         time["anchor"] = "y2"
         layout["yaxis2"] = {**AXIS, "domain": [0.0, 0.25], "tickformat": ",~r", "nticks": 6}
-    return {"data": [price, *shown, *marks], "layout": layout}
+    return {"data": [price, *shown, *sized], "layout": layout}
 
 
 def _shown(view: View, line: "Line", color: str) -> Figure:
@@ -101,26 +95,52 @@ def _shown(view: View, line: "Line", color: str) -> Figure:
     } | ({"yaxis": "y2"} if line.below else {})
 
 
-def _by_candle(
-    candles: Times, when: pa.ChunkedArray, price: pa.ChunkedArray, profit: pa.ChunkedArray
-) -> Marks:
+def _marks(view: View, trades: pa.Table, held: Sequence[Mapping[str, Any]]) -> Iterator[Figure]:
+    """Yield the entries and exits there are: what is bought below candles, what is sold above.
+
+    `held` are positions that are still open, which have an entry alone.
+    """
+    candles = view.candles
+    away = 0.02 * float(candles["high"].max() - candles["low"].min())
+    bought = ("triangle-up", candles["low"] - away)
+    sold = ("triangle-down", candles["high"] + away)
+    ts, sides = candles["ts"], np.sign(to_array(trades["quantity"]))
+    for side, name, enter, leave in ((1, "Long", bought, sold), (-1, "Short", sold, bought)):
+        closed = take(trades, sides == side)
+        still = [row for row in held if row["quantity"] * side > 0.0]
+        opened_at, price = (
+            np.append(to_array(closed[name]), np.array([row[name] for row in still], kind))
+            for name, kind in (("opened_at", np.int64), ("entry_price", np.float64))
+        )
+        entries = _by_candle(ts, opened_at, price, np.zeros(len(price)))
+        exits = _by_candle(
+            ts, *(to_array(closed[n]) for n in ("closed_at", "exit_price", "profit"))
+        )
+        gained = exits.profit > 0.0
+        for what, marks, place, color in (
+            ("entry", entries, enter, "@accent"),
+            ("exit with gain", exits.where(gained), leave, "@profit"),
+            ("exit with loss", exits.where(~gained), leave, "@loss"),
+        ):
+            if len(marks.candle):
+                yield _drawn(f"{name} {what}", ts, marks, *place, color)
+
+
+def _by_candle(candles: Times, when: Times, price: Floats, profit: Floats) -> Marks:
     """Return the trades of each candle that has any."""
-    candle = np.searchsorted(candles, to_array(when), side="right") - 1
+    candle = np.searchsorted(candles, when, side="right") - 1
     inside = candle >= 0
     found, group = np.unique(candle[inside], return_inverse=True)
     count = np.bincount(group, minlength=len(found))
     prices, profits = (
-        np.bincount(group, to_array(column)[inside], minlength=len(found))
-        for column in (price, profit)
+        np.bincount(group, column[inside], minlength=len(found)) for column in (price, profit)
     )
     return Marks(found, count, np.asarray(prices / count), np.asarray(profits))
 
 
-def _marks(name: str, ts: Times, heights: Floats, marks: Marks, color: str) -> Figure:
-    """Return marks that point up below candles, down above."""
+def _drawn(name: str, ts: Times, marks: Marks, shape: str, heights: Floats, color: str) -> Figure:
     candle = marks.candle
     counts, prices = marks.count.tolist(), marks.price.tolist()
-    shape = "triangle-up" if name == "Entry" else "triangle-down"
     return {
         "type": "scatter",
         "mode": "markers",
@@ -129,5 +149,5 @@ def _marks(name: str, ts: Times, heights: Floats, marks: Marks, color: str) -> F
         "y": heights[candle].tolist(),
         "customdata": list(zip(counts, prices, strict=True)),
         "hovertemplate": "%{customdata[0]} at %{customdata[1]:,.8~g} on %{x|%Y-%m-%d %H:%M}",
-        "marker": {"symbol": shape, "size": 9 if len(candle) <= 100 else 5, "color": color},
+        "marker": {"symbol": shape, "color": color},
     }

@@ -62,7 +62,7 @@ def write(result: "Result", path: Path) -> None:
 
 
 def write_page(template: str, context: Mapping[str, Any], path: Path) -> None:
-    """Write a page that has plotly.js and all of ours in it."""
+    """Write a page that has plotly.js and all of ours in it, whole or not at all."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -80,7 +80,12 @@ def write_page(template: str, context: Mapping[str, Any], path: Path) -> None:
         script=script.decode(),
         style=(_TEMPLATES / "report.css").read_text(encoding="utf-8"),
     )
-    page.dump(str(path), encoding="utf-8")
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        page.dump(str(partial), encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def embedded(data: object) -> str:
@@ -121,12 +126,15 @@ def _by_time(result: "Result", drawn: dict[str, charts.Figure]) -> dict[str, Any
     ts, equity, drawdown = (to_array(result.equity[n]) for n in ("ts", "equity", "drawdown"))
     run = periods.days(cash, ts, equity)
     years = periods.years(cash, ts, equity, trades)
-    moved = run.gain[run.gain != 0.0]
+    still = (run.gain == 0.0) | np.isnan(run.gain)  # NaN: from nothing to nothing
+    moved = run.gain[~still & np.isfinite(run.gain)]
+    traded = to_array(trades["return"])
+    traded = traded[np.isfinite(traded)]
     figures = {
         "equity": charts.equity(result),
         "rolling": charts.rolling(run),
         "daily": charts.distribution(moved, "days"),
-        "traded": charts.distribution(to_array(trades["return"]), "trades"),
+        "traded": charts.distribution(traded, "trades"),
         "prices": list(drawn.values()),
     }
     gains = [abs(gain) for year in years for gain in year.months if gain]
@@ -135,10 +143,10 @@ def _by_time(result: "Result", drawn: dict[str, charts.Figure]) -> dict[str, Any
         "strong": float(np.quantile(gains, 0.9)) if gains else 1.0,
         "falls": periods.falls(ts, drawdown, FALLS_MAX),
         "window": periods.WINDOW,
-        "still": len(run.gain) - len(moved),
+        "still": int(still.sum()),
         "shapes": {
             name: (float(values.mean()), *np.quantile(values, (0.05, 0.5, 0.95)).tolist())
-            for name, values in (("daily", moved), ("traded", to_array(trades["return"])))
+            for name, values in (("daily", moved), ("traded", traded))
             if len(values)
         },
         "drawn": [name for name, figure in figures.items() if figure],
@@ -172,18 +180,19 @@ def _groups(trades: pa.Table) -> list[tuple[str, list[str], list[groups.Group]]]
     if not trades.num_rows:
         return []
     strategies, symbols = groups.by(trades, "strategy"), groups.by(trades, "symbol")
-    both = groups.by(trades, "strategy", "symbol")
-    found = [
-        ("By strategy", ["Strategy"], strategies),
-        ("By symbol", ["Symbol"], symbols),
-        ("By strategy and symbol", ["Strategy", "Symbol"], both),
+    sides = groups.by_side(trades)
+    found = [("By strategy", ["Strategy"], strategies), ("By symbol", ["Symbol"], symbols)]
+    if len(strategies) > 1 and len(symbols) > 1:
+        both = groups.by(trades, "strategy", "symbol")
+        found.append(("By strategy and symbol", ["Strategy", "Symbol"], both))
+    if len(sides) > 1:
+        found.append(("By side", ["Side"], sides))
+    return [
+        *found,
         ("By exit", ["Exit by"], groups.by(trades, "exit_reason")),
         ("By weekday of entry, UTC", ["Weekday"], groups.by_weekday(trades)),
         ("By hour of entry, UTC", ["Hour"], groups.by_hour(trades)),
     ]
-    if len(strategies) == 1 or len(symbols) == 1:
-        del found[2]
-    return found
 
 
 def _rows(trades: pa.Table) -> list[dict[str, Any]]:

@@ -3,10 +3,11 @@
 import json
 import re
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from engine.__main__ import main
 
@@ -72,13 +73,71 @@ def test_two_runs_are_compared_without_a_network(
     assert "strategy.ema_cross.fast" in page
 
 
-def test_no_width_of_a_window_makes_the_page_scroll_sideways(folder: Path) -> None:
+@pytest.fixture
+def looked_at(folder: Path) -> Iterator[Callable[[int], Page]]:
+    """Return how to open the report of a run in a window of a width."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        for width in (360, 768, 1400):
+
+        def look(width: int) -> Page:
             page = browser.new_page(viewport={"width": width, "height": 900}, offline=True)
             page.goto(f"file://{folder / 'report.html'}")
             page.wait_for_selector(".main-svg")
-            assert page.evaluate("document.documentElement.scrollWidth") == width
-            page.close()
+            return page
+
+        yield look
         browser.close()
+
+
+def test_no_width_of_a_window_makes_the_page_scroll_sideways(
+    looked_at: Callable[[int], Page],
+) -> None:
+    for width in (360, 768, 1400):
+        page = looked_at(width)
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        page.close()
+
+
+def test_no_width_of_a_window_presses_a_chart_or_puts_its_legend_on_the_dates(
+    looked_at: Callable[[int], Page],
+) -> None:
+    for width in (360, 1400):
+        page = looked_at(width)
+        for chart in ("#equity", "#price"):
+            dates, legend = (edges(page, f"{chart} {part}") for part in (".xtick", ".legend"))
+            assert max(date["bottom"] for date in dates) <= legend[0]["top"], (chart, width)
+            assert max(date["height"] for date in dates) < 34, (chart, width)  # two lines, level
+            whole = edges(page, chart)[0]
+            assert legend[0]["bottom"] <= whole["bottom"]
+            assert edges(page, f"{chart} .nsewdrag")[0]["height"] > 130, (chart, width)
+            assert legend[0]["top"] - whole["top"] > 250, (chart, width)
+        page.close()
+
+
+def test_limits_and_scenarios_fit_a_phone(looked_at: Callable[[int], Page]) -> None:
+    page = looked_at(360)
+    tables, rooms = edges(page, ".fits"), edges(page, ".scroll:has(.fits)")
+    assert len(tables) == 2
+    for table, room in zip(tables, rooms, strict=True):
+        assert table["right"] <= room["right"]
+
+
+def test_the_share_of_a_large_cost_stays_in_its_panel(looked_at: Callable[[int], Page]) -> None:
+    for width in (360, 1400):
+        page = looked_at(width)
+        page.eval_on_selector_all(
+            "dd > :first-child:has(+ .share)",
+            "amounts => amounts.forEach((one) => { one.textContent = '−1,234,567,890,123.45'; })",
+        )
+        (panel,) = edges(page, "section:has(.share)")
+        shares = edges(page, ".share")
+        assert shares
+        assert max(share["right"] for share in shares) < panel["right"], width
+        page.close()
+
+
+def edges(page: Page, selector: str) -> list[dict[str, float]]:
+    """Return the rectangles of the elements of a page."""
+    script = "found => found.map((one) => one.getBoundingClientRect().toJSON())"
+    found: list[dict[str, float]] = page.eval_on_selector_all(selector, script)
+    return found

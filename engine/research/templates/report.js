@@ -21,7 +21,10 @@
     const { prices, ...charts } = JSON.parse(data, painted);
     if (which) charts.price = prices[which.value];
     for (const [id, figure] of Object.entries(charts)) {
-      if (!document.getElementById(id)) continue;
+      const place = document.getElementById(id);
+      if (!place) continue;
+      const named = figure.data.filter((line) => line.showlegend !== false);
+      place.style.setProperty("--named", named.length);
       // A finger on a chart scrolls the page; the buttons above it zoom.
       if (touch) figure.layout.dragmode = false;
       Plotly.react(id, figure.data, figure.layout, settings);

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,8 @@ from engine.research.figures import Unit, listed, moments, shown, timeframe
     ("value", "unit", "text"),
     [
         (None, Unit.RATIO, "–"),
-        (float("nan"), Unit.GAIN, "–"),
+        (math.nan, Unit.GAIN, "–"),
+        (-math.inf, Unit.MONEY, "–"),
         (9056, Unit.COUNT, "9,056"),
         (0.12345, Unit.GAIN, "+12.35 %"),
         (-0.00001, Unit.GAIN, "+0.00 %"),

@@ -56,6 +56,12 @@ def test_hours_and_weekdays_are_those_of_the_entry_in_utc() -> None:
     ]
 
 
+def test_a_trade_is_of_the_side_that_its_quantity_has() -> None:
+    trades = table(quantity=[-1.0, 2.0, -3.0], profit=[1.0, -2.0, 4.0])
+    sides = groups.by_side(trades)
+    assert [(*g.names, g.trades, g.profit) for g in sides] == [("long", 1, -2.0), ("short", 2, 5.0)]
+
+
 def test_without_trades_there_are_no_groups() -> None:
     none = table(profit=[1.0]).slice(0, 0)
     assert groups.by(none, "strategy") == groups.by_hour(none) == groups.by_weekday(none) == []

@@ -1,10 +1,13 @@
+import itertools
 import struct
 import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from engine.compose import compose
@@ -72,3 +75,61 @@ def test_a_picture_needs_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match=r"report\.png=true: must be false without matplotlib"):
         validate(compose(["report.png=true"]))
     assert not validate(compose()).report.png
+
+
+@pytest.fixture
+def laid_out(monkeypatch: pytest.MonkeyPatch) -> Callable[[Result], Figure]:
+    """Return how to get the figure of a run with everything in its place."""
+    found: list[Figure] = []
+
+    def kept(figure: Figure, *_: object, **__: object) -> None:
+        figure.draw_without_rendering()
+        found.append(figure)
+
+    def make(result: Result) -> Figure:
+        monkeypatch.setattr(Figure, "savefig", kept)
+        picture.write(result, Path())
+        return found.pop()
+
+    return make
+
+
+PERPETUALS = [f"{coin}/USDT:USDT" for coin in ("BTC", "ETH", "SOL", "XRP")]
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"symbols": PERPETUALS, "strategies": ["ema_cross", "macd", "supertrend", "donchian"]},
+        {"symbols": ["VERYLONG" * 9 + "/USDT"] * 9, "strategies": ["a_long_name" * 4] * 3},
+    ],
+)
+def test_a_long_title_leaves_the_charts_their_room(
+    finished: Finished, laid_out: Callable[[Result], Figure], facts: dict[str, list[str]]
+) -> None:
+    charts = laid_out(finished(**facts)).axes[1:]
+    assert [axes for axes in charts if axes.get_position().width < 0.85] == []
+
+
+def test_no_text_of_the_head_leaves_the_picture_or_lies_on_another(
+    finished: Finished, laid_out: Callable[[Result], Figure]
+) -> None:
+    strategies = ["ema_cross", "macd", "supertrend", "donchian"]
+    figure = laid_out(
+        finished(final_equity=-64_568_002_089.71, symbols=PERPETUALS, strategies=strategies)
+    )
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert max(box.x1 for box in boxes) < picture.WIDTH * picture.DPI
+    assert not [(a, b) for a, b in itertools.combinations(boxes, 2) if a.overlaps(b)]
+
+
+def test_large_amounts_have_no_exponent(
+    finished: Finished, laid_out: Callable[[Result], Figure]
+) -> None:
+    result = finished()
+    worth = pa.array(result.equity["equity"].to_numpy() * 6.5e6)
+    index = result.equity.schema.get_field_index("equity")
+    equity = result.equity.set_column(index, "equity", worth)
+    figure = laid_out(Result(**vars(result) | {"equity": equity}))
+    labels = [label.get_text() for label in figure.axes[1].get_yticklabels()]
+    assert "64,000,000,000" in labels, labels

@@ -4,10 +4,13 @@ import html
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from engine.research import report
@@ -207,6 +210,17 @@ def test_open_positions_books_and_limits_are_listed(finished: Finished, tmp_path
     assert "interpreted, the same but slower" in page.text
 
 
+def test_longs_and_shorts_are_summed_up_where_both_were_traded(
+    finished: Finished, tmp_path: Path
+) -> None:
+    result = finished()
+    assert "By side" not in written(result, tmp_path).text
+    at = result.trades.schema.get_field_index("quantity")
+    trades = result.trades.set_column(at, "quantity", pa.array([10.0, -10.0]))
+    sides = texts(written(replace(result, trades=trades), tmp_path), "By side; amounts in USD")
+    assert (sides[0], sides[8]) == ("long", "short")
+
+
 def test_only_so_many_symbols_have_price_charts(finished: Finished, tmp_path: Path) -> None:
     symbols = [f"C{number}/USD" for number in range(22)]
     page = written(finished(50, trades=[], symbols=symbols), tmp_path)
@@ -272,3 +286,37 @@ def test_scenarios_stand_side_by_side(finished: Finished, tmp_path: Path) -> Non
     assert cells[5:8] == [("number profit", "+10.00 %"), ("number", "+0.00 %"),
                           ("number loss", "−10.00 %")]  # fmt: skip
     assert ("number", "–") in cells  # what a scenario does not say
+
+
+@pytest.mark.parametrize("least", [0.0, -500.0])
+def test_a_run_that_lost_everything_has_a_page(
+    finished: Finished, tmp_path: Path, least: float
+) -> None:
+    result = finished(100, [], span=86_400_000, final_equity=least)
+    equity = np.array([10_000.0, 4_000.0, *[least] * 97, 5.0])
+    page = written(valued(result, equity), tmp_path)
+    assert page.charts["daily"]["data"]
+    assert len(page.charts["rolling"]["data"][0]["x"]) == 100 - 89
+    assert "Left out: 97 days on which the equity did not move." in page.text
+    assert not {"None", "nan", "inf"} & set(page.text.lower().split())
+
+
+def test_a_run_that_begins_with_nothing_has_a_page(finished: Finished, tmp_path: Path) -> None:
+    page = written(valued(finished(3, []), np.zeros(3)), tmp_path)
+    assert page.charts["equity"]["data"][0]["y"] == [0.0, 0.0, 0.0]
+
+
+def valued(result: Result, equity: Any) -> Result:
+    table = {"ts": result.equity["ts"], "equity": equity, "drawdown": equity / 10_000.0 - 1.0}
+    return replace(result, equity=pa.table(table))
+
+
+def test_a_page_that_fails_leaves_the_one_before(finished: Finished, tmp_path: Path) -> None:
+    written(finished(), tmp_path)
+    before = (tmp_path / "report.html").read_bytes()
+    result = finished()
+    result.kpi["sharpe"] = {"value": "wrong", "limit": 2.0, "passed": False}
+    with pytest.raises(TypeError):
+        written(result, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    assert (tmp_path / "report.html").read_bytes() == before
