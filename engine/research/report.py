@@ -126,7 +126,7 @@ def _by_time(result: "Result", drawn: dict[str, charts.Figure]) -> dict[str, Any
     ts, equity, drawdown = (to_array(result.equity[n]) for n in ("ts", "equity", "drawdown"))
     run = periods.days(cash, ts, equity)
     years = periods.years(cash, ts, equity, trades)
-    still = (run.gain == 0.0) | np.isnan(run.gain)  # NaN: from nothing to nothing
+    still = (run.gain == 0.0) | np.isnan(run.gain)  # NaN: begun with nothing
     moved = run.gain[~still & np.isfinite(run.gain)]
     traded = to_array(trades["return"])
     traded = traded[np.isfinite(traded)]

@@ -297,7 +297,7 @@ def test_a_run_that_lost_everything_has_a_page(
     page = written(valued(result, equity), tmp_path)
     assert page.charts["daily"]["data"]
     assert len(page.charts["rolling"]["data"][0]["x"]) == 100 - 89
-    assert "Left out: 97 days on which the equity did not move." in page.text
+    assert "Left out: 98 days on which the equity did not move." in page.text
     assert not {"None", "nan", "inf"} & set(page.text.lower().split())
 
 
