@@ -207,13 +207,16 @@ def _warnings(done: Replay) -> list[str]:
     """Return what a reader of the figures must know, one sentence each."""
     portfolio, orders = done.machine.plan.portfolio, done.logs["orders"]
     refusals = orders["reason"][orders["status"] == Status.REFUSED]
+    denials = done.logs["denials"]["reason"]
+    kept = denials == Reason.OPPOSITE_SIGNAL
     found = []
-    for reasons, what in (
-        (done.logs["denials"]["reason"], ("opening", "denied")),
-        (refusals, ("order", "refused")),
+    for reasons, what, became in (
+        (denials[~kept], "opening", "denied"),
+        (denials[kept], "exit", "held back"),
+        (refusals, "order", "refused"),
     ):
         for code, count in zip(*np.unique(reasons, return_counts=True), strict=True):
-            told = f"{warnings.counted(int(count), what[0])} {what[1]}"
+            told = f"{warnings.counted(int(count), what)} {became}"
             found.append(f"{told}: {portfolio.reason(int(code))}.")
     python = [i.name for i in portfolio.instances if not type(i.strategy).compiled]
     if python:

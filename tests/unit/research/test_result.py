@@ -137,3 +137,9 @@ def test_the_hash_of_the_data_is_that_of_the_feed_alone_where_no_file_is_beside_
     settings = compose(["strategy=[ema_cross]", "universe.symbols=[X/USD]"])
     read = tape.from_bars(bars, ["X/USD"], [MINUTE], "1m")
     assert backtest(settings, bars).facts["data_hash"] == read.sha256
+
+
+def test_an_exit_that_is_held_back_is_no_opening_that_was_denied(held: Any) -> None:
+    told = held(1.0, "strategy.external.exits.opposite_signal=ignore").facts["warnings"]
+    assert "1 exit was held back: opposite_signal." in told
+    assert not any("denied" in sentence for sentence in told)
