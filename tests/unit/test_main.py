@@ -16,7 +16,7 @@ import pytest
 
 from engine.__main__ import VERBS, Verb, main
 from engine.compose import compose
-from engine.sections import Exits
+from engine.exits import Exits
 from engine.settings import validate
 from engine.verbs import Arguments
 
