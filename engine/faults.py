@@ -77,7 +77,7 @@ def _is_meant(member: Any, value: Mapping[Any, Any]) -> bool:
     tags = {
         n: f.annotation
         for n, f in member.model_fields.items()
-        if get_origin(f.annotation) is Literal
+        if get_origin(f.annotation) is Literal and f.is_required()
     }
     return all(value.get(name) in get_args(tag) for name, tag in tags.items())
 
@@ -129,7 +129,9 @@ def sentence(error: ErrorDetails, known: Iterable[str]) -> str:
             return f"must be a list, {was}. Put it in brackets, such as [a, b]."
         case "dict_type" | "model_type" | "model_attributes_type":
             key, value = next(iter(known), "key"), error["input"]
-            given = value if isinstance(value, int | float) and key != "key" else "value"
+            given = (
+                value if isinstance(value, int | float) and key not in ("key", "kind") else "value"
+            )
             return f"must be a map of keys and values, {was}. Write {{{key}: {spelled(given)}}}."
         case "literal_error":
             return f"must be {limits['expected']}, {was}. Write one of them."

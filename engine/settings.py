@@ -7,7 +7,7 @@
 from collections.abc import Mapping
 from typing import Any, get_type_hints
 
-from engine.compose import MANY, Composed, config_hash, maps, masked_yaml
+from engine.compose import Composed, config_hash, maps, masked_yaml
 from engine.core import portfolio
 from engine.core.portfolio import Portfolio, parse_timeframe
 from engine.core.records import FillOn
@@ -16,6 +16,7 @@ from engine.errors import ConfigError
 from engine.exits import Exits
 from engine.faults import Faults, unknown
 from engine.origins import Place
+from engine.override import MANY
 from engine.parts import make
 from engine.secret import Secret
 from engine.sections import MAINTENANCE, Common, Instance, Sections, Universe
