@@ -30,6 +30,12 @@ def crossed(found: Mapping[str, Any], tree: Mapping[str, Any]) -> Iterator[tuple
     if mode and mode.name == "paper" and execution and execution.opposite_books == "allow":
         place: Place = ("execution", "opposite_books")
         yield place, "must be deny for mode=paper, was allow. Venues net what is opposite."
+    if execution and execution.order == "market" and execution.limit_offset_bps:
+        yield (
+            ("execution", "limit_offset_bps"),
+            f"must be 0 for execution.order=market, was {execution.limit_offset_bps:g}: nothing"
+            " stands off the price. Write execution.order=limit, or 0.",
+        )
     report = found.get("report")
     if report and report.png and find_spec("matplotlib") is None:
         yield (

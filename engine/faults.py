@@ -129,10 +129,9 @@ def sentence(error: ErrorDetails, known: Iterable[str]) -> str:
             return f"must be a list, {was}. Put it in brackets, such as [a, b]."
         case "dict_type" | "model_type" | "model_attributes_type":
             key, value = next(iter(known), "key"), error["input"]
-            given = (
-                value if isinstance(value, int | float) and key not in ("key", "kind") else "value"
-            )
-            return f"must be a map of keys and values, {was}. Write {{{key}: {spelled(given)}}}."
+            is_meant = isinstance(value, int | float) and key not in ("key", "kind")
+            example = f"{{{key}: {value if is_meant else 'value'}}}"
+            return f"must be a map of keys and values, {was}. Write {example}."
         case "literal_error":
             return f"must be {limits['expected']}, {was}. Write one of them."
         case "union_tag_invalid":
@@ -144,9 +143,13 @@ def sentence(error: ErrorDetails, known: Iterable[str]) -> str:
                 "must be a secret, was written out. Write ${secret:NAME}, and the text to a file."
             )
         case "value_error":
-            return "\n".join(f"{line.rstrip('.')}." for line in str(limits["error"]).split("\n"))
+            return "\n".join(map(_with_remedy, str(limits["error"]).split("\n")))
         case _:
             return f"{error['msg'][0].lower()}{error['msg'][1:]}, {was}. Correct it."
+
+
+def _with_remedy(text: str) -> str:
+    return f"{text.rstrip('.')}." if ". " in text else f"{text.rstrip('.')}. Correct it."
 
 
 def unknown(key: str, known: Iterable[str]) -> str:

@@ -198,7 +198,7 @@ class Costs(Section):
     """What a fill costs; fees are fractions of the traded value."""
 
     taker: Fraction
-    maker: Annotated[float, Field(gt=-1, lt=1)]  # below 0: a rebate
+    maker: Annotated[float, Field(ge=-0.01, lt=1)]  # below 0: a rebate
     slippage_bps: Annotated[float, Field(ge=0, lt=10_000)]
     spread_bps: Annotated[float, Field(ge=0, lt=10_000)] = 0.0  # whoever takes pays half
     impact_bps: Annotated[float, Field(ge=0, lt=10_000)] = 0.0  # at an order as large as the volume

@@ -14,10 +14,10 @@ from engine.core.records import FillOn
 from engine.crossed import crossed, of_events
 from engine.errors import ConfigError
 from engine.exits import Exits
-from engine.faults import Faults, unknown
+from engine.faults import Faults, spelled, unknown
 from engine.origins import Place
 from engine.override import MANY
-from engine.parts import make
+from engine.parts import make, missing
 from engine.secret import Secret
 from engine.sections import MAINTENANCE, Common, Instance, Sections, Universe
 from engine.values import Section, beyond
@@ -84,6 +84,9 @@ def _read(value: Any, place: Place, faults: Faults) -> Any:
 
 def _make_parts(tree: Mapping[str, Any], faults: Faults, found: dict[str, Any]) -> None:
     plugins = found.get("plugins") or ()
+    for absent in missing(plugins, faults.composed.folders):
+        there = "must name packages that lie here or are installed"
+        faults.add(("plugins",), f"{there}, {absent} is neither. Correct the name or take it out.")
     found["strategy"], found["risk"] = {}, {}
     for group in ("feed", "venue"):
         made = make(faults, (group,), maps(tree, group), plugins, Section)
@@ -91,7 +94,9 @@ def _make_parts(tree: Mapping[str, Any], faults: Faults, found: dict[str, Any]) 
     for group, common in (("strategy", Common), ("risk", Section)):
         for name, declared in maps(tree, group).items():
             if not isinstance(declared, dict):
-                faults.add((group, name), "must be a map of keys and values, was not. Correct it.")
+                was = f"must be a map of keys and values, was {spelled(declared)}"
+                remedy = f"Correct it, or take {name} out of {group}=[…]."
+                faults.add((group, name), f"{was}. {remedy}")
             elif made := make(faults, (group, name), declared, plugins, common):
                 found[group][name] = made
     found["risk"] = {name: rule for name, (rule, _) in found["risk"].items()}

@@ -132,6 +132,8 @@ def _project(root: Path) -> tuple[dict[Path, str], str]:
 
 def _part(kind: str, name: str) -> tuple[dict[Path, str], str]:
     """Return the files of a part, in the repository or in the project of the present folder."""
+    if keyword.iskeyword(name):
+        raise ConfigError(f"{name}: must not be a word of Python, was one. Choose another name.")
     if not _is_name(name):
         raise ConfigError(f"{name}: must be lower-case letters, digits and _, was not. Rename it.")
     group, package, _ = KINDS[kind]
