@@ -32,11 +32,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from engine.errors import ConfigError, did_you_mean
 from engine.origins import Layer, Place, dotted, origins_of, shown
-from engine.override import apply, place_of, read, typed
+from engine.override import MANY, apply, place_of, read, typed
 from engine.secret import Secret
 
 DEPTH_MAX = 32  # of keys in keys; what is deeper leads to itself
-MANY = ("strategy", "risk")  # any number of files may be chosen of these, each holds one key
 
 _SECRET = re.compile(r"\$\{secret:([A-Za-z_][A-Za-z0-9_.-]*)\}")
 _ENVIRONMENT = re.compile(r"oc\s*\.\s*env\s*:\s*([^,}\s]*)")

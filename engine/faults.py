@@ -12,6 +12,7 @@ from engine.errors import did_you_mean
 from engine.origins import Place
 from engine.secret import Secret
 
+_MAPS = ("dict_type", "model_type", "model_attributes_type")  # errors where no map was
 SHOWN_MAX = 60  # characters of a wrong value
 
 
@@ -21,16 +22,17 @@ class Faults:
     def __init__(self, composed: Composed) -> None:
         self.composed = composed
         self.problems = list(composed.problems)
+        self.told = set(composed.unresolved)  # places of which no more is said
 
     def add(self, place: Place, sentence: str, masked: bool = False) -> None:
-        """Note what is wrong at a place, unless its value could not even be made.
+        """Note what is wrong at a place, unless enough is said of it.
 
         `masked` keeps an override that holds a secret out of the sentence.
         """
         where = self.composed.where(place)
         if masked:
             where = re.sub("=.*", "=***", where, flags=re.DOTALL)
-        if self.composed.unresolved.isdisjoint(place[:n] for n in range(1, len(place) + 1)):
+        if self.told.isdisjoint(place[:n] for n in range(1, len(place) + 1)):
             self.problems.append(f"{where}: {sentence}")
 
     def check(self, declared: Any, value: Any, place: Place) -> Any:
@@ -42,9 +44,11 @@ class Faults:
                 inner = _keys(error["loc"], value)
                 if error["type"] == "union_tag_invalid":
                     inner = (*inner, error["ctx"]["discriminator"].strip("'"))
-                known = keys_of(declared, inner[:-1], value)
+                is_map = error["type"] in _MAPS
+                known = keys_of(declared, inner if is_map else inner[:-1], value)
                 hidden = error["type"] == "is_instance_of"
-                self.add((*place, *inner), sentence(error, known), hidden)
+                for line in sentence(error, known).split("\n"):
+                    self.add((*place, *inner), line, hidden)
             return None
 
 
@@ -56,6 +60,8 @@ def keys_of(declared: Any, place: Place, value: Any) -> list[str]:
             return list(fields)
         inner = fields.get(str(place[0]))
         return keys_of(inner.annotation, place[1:], value[place[0]]) if inner else []
+    if get_origin(declared) in (tuple, list) and place:
+        return keys_of(get_args(declared)[0], place[1:], value[place[0]])
     if get_origin(declared) is dict and place:
         return keys_of(get_args(declared)[1], place[1:], value[place[0]])
     members = get_args(declared)
@@ -71,7 +77,7 @@ def _is_meant(member: Any, value: Mapping[Any, Any]) -> bool:
     tags = {
         n: f.annotation
         for n, f in member.model_fields.items()
-        if get_origin(f.annotation) is Literal
+        if get_origin(f.annotation) is Literal and f.is_required()
     }
     return all(value.get(name) in get_args(tag) for name, tag in tags.items())
 
@@ -100,18 +106,20 @@ def sentence(error: ErrorDetails, known: Iterable[str]) -> str:
         case "extra_forbidden":
             return unknown(str(error["loc"][-1]), known)
         case "greater_than":
-            return f"must be more than {limits['gt']:g}, {was}. Choose a higher value."
+            return f"must be more than {limits['gt']:.15g}, {was}. Choose a higher value."
         case "greater_than_equal":
-            return f"must be at least {limits['ge']:g}, {was}. Choose a higher value."
+            return f"must be at least {limits['ge']:.15g}, {was}. Choose a higher value."
         case "less_than":
-            return f"must be less than {limits['lt']:g}, {was}. Choose a lower value."
+            return f"must be less than {limits['lt']:.15g}, {was}. Choose a lower value."
         case "less_than_equal":
-            return f"must be at most {limits['le']:g}, {was}. Choose a lower value."
+            return f"must be at most {limits['le']:.15g}, {was}. Choose a lower value."
         case "finite_number":
             return f"must be a finite number, {was}. Write a number."
         case "int_type" | "int_from_float" | "int_parsing":
             return f"must be a whole number, {was}. Write it without quotes, such as 12."
         case "float_type" | "float_parsing":
+            if percent := re.fullmatch(r"\s*(-?\d+\.?\d*)\s*%\s*", str(error["input"])):
+                return f"must be a number, {was}. Write the fraction, {float(percent[1]) / 100:g}."
             return f"must be a number, {was}. Write it without quotes, such as 0.5."
         case "bool_type" | "bool_parsing":
             return f"must be true or false, {was}. Write one of the two."
@@ -120,7 +128,10 @@ def sentence(error: ErrorDetails, known: Iterable[str]) -> str:
         case "tuple_type" | "list_type":
             return f"must be a list, {was}. Put it in brackets, such as [a, b]."
         case "dict_type" | "model_type" | "model_attributes_type":
-            return f"must be a map of keys and values, {was}. Write {{key: value}}."
+            key, value = next(iter(known), "key"), error["input"]
+            is_meant = isinstance(value, int | float) and key not in ("key", "kind")
+            example = f"{{{key}: {value if is_meant else 'value'}}}"
+            return f"must be a map of keys and values, {was}. Write {example}."
         case "literal_error":
             return f"must be {limits['expected']}, {was}. Write one of them."
         case "union_tag_invalid":
@@ -132,9 +143,13 @@ def sentence(error: ErrorDetails, known: Iterable[str]) -> str:
                 "must be a secret, was written out. Write ${secret:NAME}, and the text to a file."
             )
         case "value_error":
-            return f"{str(limits['error']).rstrip('.')}."
+            return "\n".join(map(_with_remedy, str(limits["error"]).split("\n")))
         case _:
             return f"{error['msg'][0].lower()}{error['msg'][1:]}, {was}. Correct it."
+
+
+def _with_remedy(text: str) -> str:
+    return f"{text.rstrip('.')}." if ". " in text else f"{text.rstrip('.')}. Correct it."
 
 
 def unknown(key: str, known: Iterable[str]) -> str:

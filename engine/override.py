@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig
 from omegaconf._utils import split_key
@@ -14,6 +15,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from engine.errors import did_you_mean
 from engine.origins import Place, dotted, places_of
+
+MANY = ("strategy", "risk")  # any number of files may be chosen of these, each holds one key
 
 
 def read(texts: Sequence[str], problems: list[str]) -> Iterator[Override]:
@@ -85,6 +88,8 @@ def apply(
             "" if override.is_add() or override.is_force_add() else _lacks(override, config, exists)
         )
         if not sentence:
+            if override.type == OverrideType.CHANGE and _is_inside(place_of(override), config):
+                override = replace(override, type=OverrideType.FORCE_ADD)
             ConfigLoaderImpl._apply_overrides_to_config([override], config)
     except (HydraException, OmegaConfBaseException, TypeError, ValueError) as wrong:
         sentence = f"cannot be set: {str(wrong).splitlines()[0]}. Correct or remove it."
@@ -106,10 +111,17 @@ def _lacks(override: Override, config: DictConfig, exists: Callable[[str], bool]
             if depth >= len(start) and not isinstance(node, DictConfig):
                 break  # a map takes the place of a single value
             known = node.keys() if isinstance(node, DictConfig) else _indices(node)
+            if key not in known and _is_inside(wanted, config):
+                break  # the class knows its keys, which is asked later
             if key not in known:
                 return _unknown(wanted[: depth + 1], [str(one) for one in known], exists)
             node = node._get_node(key)
     return ""
+
+
+def _is_inside(place: Place, config: DictConfig) -> bool:
+    """Tell whether a place is within a strategy or rule that is declared."""
+    return len(place) > 2 and place[0] in MANY and place[1] in (config.get(place[0]) or ())
 
 
 def _indices(node: Any) -> range:

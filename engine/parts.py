@@ -119,6 +119,18 @@ def _class(
     return typing.cast(type, found)
 
 
+def missing(plugins: Sequence[str], folders: Sequence[Path]) -> Iterator[str]:
+    """Yield each package that cannot be found; none is imported."""
+    if plugins:
+        _make_importable(folders)
+    for package in plugins:
+        try:
+            if importlib.util.find_spec(package) is None:
+                yield package
+        except ValueError:  # a module that came from no file
+            yield package
+
+
 def _leads_to(package: str | None, module: str) -> bool:
     return f"{module}.".startswith(f"{package}.")
 

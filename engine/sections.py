@@ -1,35 +1,31 @@
 """The sections of the configuration as types: each key, its unit and its bounds."""
 
 import math
-from collections.abc import Mapping
-from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import Field, ValidationInfo, field_validator
 
 from engine.core.compile.declare import Rule, Strategy
 from engine.core.money import Money
-from engine.core.records import RUNGS_MAX, Sizing
-from engine.values import Address, Fraction, Host, Names, Package, Port, Positive, Timeframe, Zone
+from engine.core.records import Sizing
+from engine.exits import Exits
+from engine.values import (
+    CENTURY_DAYS,
+    Address,
+    Fraction,
+    Host,
+    Minutes,
+    Names,
+    Package,
+    Port,
+    Positive,
+    Seconds,
+    Section,
+    Timeframe,
+    Zone,
+)
 
-_MINUTE = 60_000  # ms
-_AGES_MAX = 8  # rows of a table by age
-
-
-class Section(BaseModel):
-    """Base of all settings: they never change, and know each of their keys."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True
-    )
+MAINTENANCE = 0.005  # of a position's value, where an instrument does not say
 
 
 class Mode(Section):
@@ -155,10 +151,19 @@ class Kelly(Capped):
     ratio: Positive  # of the equity, until there are enough trades
     trades_min: Annotated[int, Field(ge=2)] = 30  # closed by the book
 
+    @field_validator("ratio_min")
+    @classmethod
+    def _below(cls, ratio_min: float, others: ValidationInfo) -> float:
+        if ratio_min > (most := others.data.get("ratio_max", math.inf)):
+            raise ValueError(
+                f"must be at most ratio_max, {most:g}, was {ratio_min:g}. Change one of them"
+            )
+        return ratio_min
+
     @field_validator("ratio")
     @classmethod
     def _between(cls, ratio: float, others: ValidationInfo) -> float:
-        least, most = others.data.get("ratio_min", 0.0), others.data.get("ratio_max", 1.0)
+        least, most = others.data.get("ratio_min", 0.0), others.data.get("ratio_max", math.inf)
         if not least <= ratio <= most:
             raise ValueError(
                 f"must lie between ratio_min, {least:g}, and ratio_max, {most:g}, was {ratio:g}."
@@ -177,116 +182,13 @@ AnySizing = Annotated[
 ]
 
 
-class Rung(Section):
-    """A part of a position, left at a profit of its own."""
-
-    at: Positive
-    share: Annotated[float, Field(gt=0, le=1)]  # of all that was entered
-
-
-class Trailing(Section):
-    """A stop that follows the best price."""
-
-    distance: Annotated[float, Field(gt=0, lt=1)]
-    activation: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0  # profit it begins at
-
-
-class BreakEven(Section):
-    """A stop that moves to the entry once there was a profit."""
-
-    at: Positive
-    offset: Annotated[float, Field(gt=-1, allow_inf_nan=False)] = 0.0  # beyond the entry
-
-    @field_validator("offset")
-    @classmethod
-    def _below(cls, offset: float, others: ValidationInfo) -> float:
-        at = others.data.get("at", math.inf)
-        if offset >= at:
-            raise ValueError(
-                f"must be less than at, {at:g}, was {offset:g}: a stop there would be reached at"
-                " once. Choose a lower one"
-            )
-        return offset
-
-
-def _ladder(rungs: tuple[Rung, ...]) -> tuple[Rung, ...]:
-    if len(rungs) > RUNGS_MAX:
-        raise ValueError(f"must have at most {RUNGS_MAX} rungs, had {len(rungs)}. Leave some out")
-    for lower, higher in pairwise(rungs):
-        if higher.at <= lower.at:
-            raise ValueError(
-                f"must ascend, had {higher.at:g} behind {lower.at:g}. Sort the rungs by at"
-            )
-    if (total := math.fsum(rung.share for rung in rungs)) > 1.0 + 1e-9:
-        raise ValueError(f"must have shares that sum to at most 1, summed to {total:g}. Lower them")
-    return rungs
-
-
-def _by_age(rows: Any) -> Any:
-    if not isinstance(rows, Mapping):
-        raise ValueError(f"must be a map such as {{0: 0.04, 60: 0.01}}, was {rows!r}. Write one")
-    if len(rows) > _AGES_MAX:
-        raise ValueError(f"must have at most {_AGES_MAX} rows, had {len(rows)}. Leave some out")
-    found: dict[float, float] = {}
-    for minutes, ratio in rows.items():
-        try:
-            age = float(minutes)
-        except ValueError:
-            age = -1.0
-        if isinstance(minutes, bool) or not 0.0 <= age < math.inf:
-            raise ValueError(f"must have minutes as keys, 0 or more, had {minutes!r}. Correct it")
-        if not isinstance(ratio, int | float) or not -1.0 < ratio < math.inf:
-            raise ValueError(f"must have fractions above -1, had {ratio!r}. Write such as 0.01")
-        found[age] = float(ratio)
-    return dict(sorted(found.items()))
-
-
-class Exits(Section):
-    """Where an instance leaves a position on its own; fractions of its average fill price."""
-
-    stop_loss: Annotated[float, Field(gt=0, lt=1)] | None = None
-    take_profit: Positive | None = None
-    take_profit_ladder: (
-        Annotated[tuple[Rung, ...], Field(strict=False), AfterValidator(_ladder)] | None
-    ) = None
-    roi: Annotated[dict[float, float], BeforeValidator(_by_age)] | None = None  # minutes: profit
-    trailing: Trailing | None = None
-    break_even: BreakEven | None = None
-    time_stop_minutes: Positive | None = None
-    opposite_signal: Literal["close", "ignore"] = "close"
-
-    @property
-    def has_stop(self) -> bool:
-        """Whether a position has a stop from its first moment on."""
-        trails = self.trailing is not None and self.trailing.activation == 0.0
-        return self.stop_loss is not None or trails
-
-    def terms(self) -> dict[str, Any]:
-        """Return the fields of `portfolio.Instance` that this decides."""
-        found: dict[str, Any] = {
-            "stop_loss": self.stop_loss or 0.0,
-            "take_profit": self.take_profit or 0.0,
-            "ladder": tuple((rung.at, rung.share) for rung in self.take_profit_ladder or ()),
-            "roi": tuple((round(age * _MINUTE), ratio) for age, ratio in (self.roi or {}).items()),
-            "time_stop": math.ceil((self.time_stop_minutes or 0.0) * _MINUTE),
-            "ignores_opposite": self.opposite_signal == "ignore",
-        }
-        if self.trailing:
-            found["trailing_distance"] = self.trailing.distance
-            found["trailing_activation"] = self.trailing.activation
-        if self.break_even:
-            found["break_even_at"] = self.break_even.at
-            found["break_even_offset"] = self.break_even.offset
-        return found
-
-
 class Execution(Section):
     """How orders are made and filled; exits are always market orders."""
 
     fill_on: Literal["next", "close"]
     order: Literal["market", "limit"] = "market"  # of openings
     limit_offset_bps: Annotated[float, Field(ge=0, lt=10_000)] = 0.0  # better than the last price
-    good_for_seconds: Annotated[float, Field(ge=0)] | None = None  # null: until canceled; 0: once
+    good_for_seconds: Seconds | None = None  # null: until canceled; 0: once
     post_only: bool = False  # a limit order that would take is canceled
     queue_share: Annotated[float, Field(ge=0, le=1)] = 1.0  # of the volume, at a price just touched
     opposite_books: Literal["deny", "allow"] = "deny"  # allow: in backtests only
@@ -296,7 +198,7 @@ class Costs(Section):
     """What a fill costs; fees are fractions of the traded value."""
 
     taker: Fraction
-    maker: Annotated[float, Field(gt=-1, lt=1)]  # below 0: a rebate
+    maker: Annotated[float, Field(ge=-0.01, lt=1)]  # below 0: a rebate
     slippage_bps: Annotated[float, Field(ge=0, lt=10_000)]
     spread_bps: Annotated[float, Field(ge=0, lt=10_000)] = 0.0  # whoever takes pays half
     impact_bps: Annotated[float, Field(ge=0, lt=10_000)] = 0.0  # at an order as large as the volume
@@ -332,8 +234,8 @@ class Web(Section):
     rising: Literal["green", "red"]  # colour of gains
     hosts: Names | None = None  # more names that it is reached by
     proxy: Address | None = None  # of the one reverse proxy that is believed
-    idle_minutes: Positive  # without a request, then a session is over
-    session_hours: Positive  # the longest that a session lasts
+    idle_minutes: Minutes  # without a request, then a session is over
+    session_hours: Annotated[float, Field(gt=0, le=CENTURY_DAYS * 24)]  # the longest of a session
 
 
 class Report(Section):
@@ -348,7 +250,7 @@ class Report(Section):
 class Gate(Section):
     """What a run must reach (research/gate.py); null: not asked."""
 
-    sharpe_min: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
+    sharpe_min: Annotated[float, Field(ge=0)] | None
     max_drawdown_max: Annotated[float, Field(gt=0, le=1)] | None
     trend_win_rate_min: Annotated[float, Field(gt=0, le=1)] | None
     range_win_rate_min: Annotated[float, Field(gt=0, le=1)] | None

@@ -4,9 +4,37 @@ from ipaddress import ip_address
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from engine.core.portfolio import parse_timeframe
+
+WHOLE_MAX = 2**53  # up to which floats hold each whole number; in seconds, its ms are an int64
+CENTURY_DAYS = 36_525
+_DAY = 86_400_000  # ms
+
+
+class Section(BaseModel):
+    """Base of all settings: they never change, and know each of their keys."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        arbitrary_types_allowed=True,
+    )
+
+
+def beyond(value: Any) -> str:
+    """Return a sentence about a whole number or a timeframe that is more than the core can hold."""
+    if isinstance(value, int) and abs(value) > WHOLE_MAX:
+        sign, choose = ("at most ", "lower") if value > 0 else ("at least -", "higher")
+        return f"must be {sign}{WHOLE_MAX}, was {value}. Choose a {choose} value."
+    try:
+        is_long = isinstance(value, str) and parse_timeframe(value) > CENTURY_DAYS * _DAY
+    except ValueError:
+        return ""
+    return f"must be at most a century, was {value!r}. Choose a shorter one." if is_long else ""
 
 
 def _timeframe(value: Any) -> str:
@@ -40,8 +68,10 @@ def _address(value: Any) -> str:
 
 
 Timeframe = Annotated[str, BeforeValidator(_timeframe)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0)]
+Minutes = Annotated[float, Field(gt=0, le=CENTURY_DAYS * 1_440)]
+Seconds = Annotated[float, Field(ge=0, le=CENTURY_DAYS * 86_400)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
 Names = Annotated[tuple[str, ...], Field(strict=False)]
 Host = Annotated[str, BeforeValidator(_host)]
 Port = Annotated[int, Field(ge=0, le=65_535)]  # 0: one that is free

@@ -180,28 +180,39 @@ def _kind(present: list[str]) -> tuple[str, list[Finding]]:
 
 def _rows(source: _Source, kind: str) -> File:
     rows = np.empty(source.length, RECORDS[kind].dtype)
-    types, findings = dict(source.types), []
+    findings = []
     for name in names(RECORDS[kind]) if len(rows) else ():
         column = source.column(name)
-        fits = pa.types.is_int64 if name == "ts" else _is_number
-        if not fits(types[name]):
-            findings.append(_wrong_type(name, types[name], column))
-        elif name == "ts" and column.null_count:
-            row = pc.index(pc.is_null(column), True).as_py() + 1
-            others = f"; {column.null_count} such rows" if column.null_count > 1 else ""
-            sentence = f"row {row}: ts must have a value, is empty{others}. Remove these rows."
-            findings.append(_error("columns", sentence, row, column.null_count))
+        if finding := misfit(name, column):
+            findings.append(finding)
         else:
-            rows[name] = _values(column, rows.dtype[name])
+            rows[name] = values(column, rows.dtype[name])
     return _refused(*findings) if findings else File(kind, rows)
 
 
-def _values(column: pa.ChunkedArray, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    """Return a column as numpy; not through `to_numpy`, which would import pandas if it can."""
+def misfit(name: str, column: pa.ChunkedArray) -> Finding | None:
+    """Return why a column holds no numbers, or for `ts` no whole ones; None where it does."""
+    fits = pa.types.is_int64 if name == "ts" else _is_number
+    if not fits(column.type):
+        return _wrong_type(name, column.type, column)
+    if name == "ts" and column.null_count:
+        row = pc.index(pc.is_null(column), True).as_py() + 1
+        others = f"; {column.null_count} such rows" if column.null_count > 1 else ""
+        sentence = f"row {row}: ts must have a value, is empty{others}. Remove these rows."
+        return _error("columns", sentence, row, column.null_count)
+    return None
+
+
+def values(column: pa.ChunkedArray, dtype: Any) -> np.ndarray[Any, Any]:
+    """Return a column as numpy, nan where it is empty.
+
+    Not through `to_numpy`, which would import pandas if it can.
+    """
     column = column.cast(pa.from_numpy_dtype(dtype), safe=False)
     if column.null_count:
         column = pc.fill_null(column, float("nan"))
-    return np.concatenate([np.from_dlpack(chunk) for chunk in column.chunks])
+    empty = [np.empty(0, dtype)]
+    return np.concatenate([np.from_dlpack(chunk) for chunk in column.chunks] or empty)
 
 
 def _is_number(kind: pa.DataType) -> bool:

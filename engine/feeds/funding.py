@@ -10,14 +10,21 @@ import numpy as np
 
 from engine.core.records import Event, Kind
 
+HOUR = 3_600_000  # ms
+
 Rows = np.ndarray[Any, np.dtype[np.void]]
 
 
 def constant(symbol: int, ratio: float, hours: float, first: int, last: int) -> Rows:
     """Return FUNDING events of one rate at each full `hours` of the day behind `first` ms."""
-    step = int(hours * 3_600_000)
-    ts = np.arange(first // step + 1, last // step + 1, dtype=np.int64) * step
+    ts = times(hours, first, last)
     return due(symbol, ts, np.full(len(ts), ratio))
+
+
+def times(hours: float, first: int, last: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return each full `hours` of the day behind `first` ms, up to `last`."""
+    step = int(hours * HOUR)
+    return np.arange(first // step + 1, last // step + 1, dtype=np.int64) * step
 
 
 def amid(

@@ -1,6 +1,6 @@
 """Reads the rows of an `external` strategy: what was decided elsewhere, and when it was known."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ import pyarrow.parquet
 from engine.clock import utc
 from engine.core.records import Event, Kind
 from engine.errors import ConfigError, DataError
+from engine.feeds.files import misfit, values
+from engine.feeds.quality import inspect
 
 _PRICES = {"take": "high", "stop": "low"}
-_SECONDS_MAX = 100_000_000_000  # a ts below this is in seconds, or before 1973
 
 Rows = np.ndarray[Any, np.dtype[np.void]]
 
@@ -39,6 +40,8 @@ def targets(path: Path, instance: int, symbols: Sequence[str], universe: Sequenc
 
 def read_table(path: Path) -> pa.Table:
     """Return a Parquet or CSV file; raise DataError with one sentence where it is neither."""
+    if not path.stat().st_size:
+        raise DataError(f"{path}: must have content, has none. Replace the file.")
     try:
         read = pyarrow.csv.read_csv if path.suffix == ".csv" else pyarrow.parquet.read_table
         return read(path)
@@ -47,12 +50,36 @@ def read_table(path: Path) -> pa.Table:
         raise DataError(f"{path}: cannot be read: {what}. Write the file again.") from None
 
 
-def _problems(path: Path, table: pa.Table, symbols: Sequence[str]) -> Any:
+def unreadable(
+    path: Path, table: pa.Table, needed: Sequence[str], others: Sequence[str] = ()
+) -> Iterator[str]:
+    """Yield a sentence for each column of numbers that cannot be read, and for each wrong `ts`."""
+    present = table.column_names
+    if missing := [name for name in needed if name not in present]:
+        has = ", ".join(present) or "none"
+        yield (
+            f"{path}: must have the columns {' and '.join(needed)}, has {has}. Rename or add"
+            f" {' and '.join(missing)}."
+        )
+    wrong = 0
+    for name in dict.fromkeys(name for name in present if name in (*needed, *others)):
+        if (count := present.count(name)) > 1:
+            wrong += 1
+            once = f"column {name} must stand in the file once, was there {count} times"
+            yield f"{path}: {once}. Keep one of them."
+        elif table.num_rows and (finding := misfit(name, table[name])):
+            wrong += 1
+            yield f"{path}: {finding.sentence}"
+    if not missing and not wrong:
+        rows = np.zeros(table.num_rows, [("ts", np.int64)])
+        rows["ts"] = column(table, "ts", np.int64)
+        yield from (f"{path}: {finding.sentence}" for finding in inspect(rows, 0))
+
+
+def _problems(path: Path, table: pa.Table, symbols: Sequence[str]) -> Iterator[str]:
     """Yield a sentence for each thing that is wrong with the rows."""
-    missing = [name for name in ("ts", "target") if name not in table.column_names]
-    if missing:
-        has = ", ".join(table.column_names) or "none"
-        yield f"{path}: must have the columns ts and target, has {has}. Rename or add them."
+    if wrong := [*unreadable(path, table, ("ts", "target"), tuple(_PRICES))]:
+        yield from wrong
         return
     ts, target = column(table, "ts", np.int64), column(table, "target", np.float64)
     bad = np.flatnonzero(~(np.abs(target) <= 1.0))
@@ -62,11 +89,6 @@ def _problems(path: Path, table: pa.Table, symbols: Sequence[str]) -> Any:
             f"{path}: target must be from -1 to 1, was {value:g} in row {row + 1}"
             f" ({utc(int(ts[row]))}); {len(bad)} such rows. Correct them."
         )
-    if len(ts) and (np.diff(ts) < 0).any():
-        row = int(np.flatnonzero(np.diff(ts) < 0)[0]) + 1
-        yield f"{path}: rows must be in time order, row {row + 1} is earlier. Sort them by ts."
-    if len(ts) and ts[0] < _SECONDS_MAX:
-        yield f"{path}: ts must be UTC milliseconds, was {ts[0]} in row 1. Multiply it by 1000."
     for name in _PRICES:
         prices = column(table, name, np.float64)
         if not (prices >= 0.0).all():
@@ -74,7 +96,7 @@ def _problems(path: Path, table: pa.Table, symbols: Sequence[str]) -> Any:
             value = f"{prices[row]:g} in row {row + 1}"
             yield f"{path}: {name} must be 0 or a price, was {value}. Correct it."
     if "symbol" in table.column_names:
-        unknown = sorted(set(table["symbol"].to_pylist()) - set(symbols))
+        unknown = sorted(map(str, set(table["symbol"].to_pylist()) - set(symbols)))
         if unknown:
             yield (
                 f"{path}: symbol must be one of {', '.join(symbols)}, was {', '.join(unknown)}."
@@ -86,7 +108,7 @@ def column(table: pa.Table, name: str, dtype: Any) -> Any:
     """Return a column as an array; zeros where the file has none."""
     if name not in table.column_names:
         return np.zeros(table.num_rows, dtype)
-    return table[name].to_numpy().astype(dtype)
+    return values(table[name], np.dtype(dtype))
 
 
 def _events(table: pa.Table, instance: int, symbol: str, index: int) -> Rows:

@@ -144,7 +144,7 @@ def with_funding(settings: Settings, events: Rows) -> Rows:
         path = (costs.funding_files or {}).get(symbol)
         try:
             if path is not None:
-                found.append(rates.recorded(Path(path), s, first, last))
+                found.append(rates.recorded(Path(path), s, costs.funding_hours, first, last))
             elif costs.funding_ratio:
                 found.append(
                     funding.constant(s, costs.funding_ratio, costs.funding_hours, first, last)

@@ -18,8 +18,8 @@ import pyarrow as pa
 
 from engine import clock
 from engine.core.compile.declare import Part
+from engine.exits import Exits
 from engine.research.columns import to_array
-from engine.sections import Exits
 from engine.settings import Settings
 
 BINDING = ("config_hash", "data_hash", "code_version")  # what a record holds for

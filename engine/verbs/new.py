@@ -77,10 +77,8 @@ defaults:
   - _self_
 
 plugins: [{package}]            # packages searched for `_target_`
-
-feed:
-  path: "data/{{symbol}}_{{timeframe}}.parquet"  # bars, one file for each symbol
 """
+TAPE = ("var/tape/", "data/")  # folder of the bars: that of the shipped feed, that of a project
 CONFTEST = '"""Lets the tests import the package that lies beside this file."""\n'
 
 
@@ -119,10 +117,12 @@ def _project(root: Path) -> tuple[dict[Path, str], str]:
             f"{root}: must end in a name that Python can import and has not taken, was {package}."
             " Choose another folder."
         )
+    tape = (packaged_conf() / "feed/tape.yaml").read_text(encoding="utf-8")
     texts = {
         "README.md": README.format(package=package),
         "conftest.py": CONFTEST,
         "conf/local/default.yaml": OVERLAY.format(package=package, first=FIRST),
+        "conf/feed/tape.yaml": tape.replace(*TAPE),
         f"{package}/__init__.py": f'"""Parts of {package}."""\n',
     }
     files = {root / path: text for path, text in texts.items()}
@@ -132,6 +132,8 @@ def _project(root: Path) -> tuple[dict[Path, str], str]:
 
 def _part(kind: str, name: str) -> tuple[dict[Path, str], str]:
     """Return the files of a part, in the repository or in the project of the present folder."""
+    if keyword.iskeyword(name):
+        raise ConfigError(f"{name}: must not be a word of Python, was one. Choose another name.")
     if not _is_name(name):
         raise ConfigError(f"{name}: must be lower-case letters, digits and _, was not. Rename it.")
     group, package, _ = KINDS[kind]

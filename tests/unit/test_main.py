@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from engine.__main__ import VERBS, Verb, main
-from engine.sections import Exits
+from engine.compose import compose
+from engine.exits import Exits
+from engine.settings import validate
 from engine.verbs import Arguments
 
 ROOT = Path(__file__).parents[2]
@@ -191,6 +193,30 @@ def test_new_project_is_right_from_the_start(
         env={"PYTHONPATH": str(ROOT)},
     )
     assert "3 passed" in ran.stdout, ran.stdout
+
+
+@pytest.mark.parametrize("mode", sorted(path.stem for path in (ROOT / "conf/mode").glob("*")))
+def test_new_project_is_right_in_each_mode(
+    mode: str, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["new", "project", "desk"]) == 0
+    monkeypatch.chdir("desk")
+    made = validate(compose([f"mode={mode}"]))
+    assert list(made.strategy) == ["first"]
+    if mode == "backtest":
+        assert made.feed.path == "data/{symbol}_{timeframe}.parquet"
+
+
+def test_new_project_knows_each_verb(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    assert main(["new", "project", "desk"]) == 0
+    monkeypatch.chdir("desk")
+    assert main(["data", "generate", "data", "BTC/USDT", "bars=3000"]) == 0
+    assert [main([verb]) for verb in ("show", "check", "backtest")] == [0, 0, 0]
+    assert [main(["status"]), main(["do", "pause"])] == [1, 1]
+    told = capsys.readouterr().err.splitlines()
+    assert told == ["var/engine.db: must be there, was not. Start the engine once: chanquant up."]
 
 
 def test_new_part_of_the_repository(project: Path, capsys: Captured) -> None:

@@ -326,6 +326,7 @@ def test_what_is_not_listed_is_never_imported(write: Write, project: Path) -> No
 def test_installed_program_finds_its_conf_inside_itself(project: Path) -> None:
     shutil.copytree(ROOT / "engine", "site/engine", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "conf", "site/engine/conf")
+    (project / "mine").mkdir()
     program = (
         "import sys; from engine.compose import compose; from engine.settings import validate;"
         "composed = compose(['plugins=[mine]']); validate(composed);"

@@ -69,6 +69,11 @@ def test_wrong_files(save: Save) -> None:
         "nan.parquet": good | {"target": [np.nan, 1.0]},
         "order.parquet": good | {"ts": times(2, 1)},
         "seconds.parquet": good | {"ts": [FIRST // 1000, FIRST // 1000 + 60]},
+        "text.parquet": good | {"target": ["long", "flat"], "stop": ["low", "low"]},
+        "no_time.parquet": {"ts": [FIRST, None], "target": [0.5, 1.0]},
+        "float_time.parquet": {"ts": [float(FIRST), np.nan], "target": [0.5, 1.0]},
+        "no_rows.parquet": {"ts": pa.array([], pa.int64()), "target": pa.array([], pa.float64())},
+        "odd_symbols.parquet": good | {"symbol": [1, None]},
         "several.parquet": good
         | {"target": [2.0, 3.0], "stop": [-1.0, 1.0], "symbol": ["Z", "A/B"]},
     }

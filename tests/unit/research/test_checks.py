@@ -108,7 +108,7 @@ def test_a_file_of_funding_with_a_hole_is_refused(tmp_path: Path) -> None:
         f"costs.funding_files={{{SYMBOL}: {rates}}}",
     ]
     settings = validate(compose(overrides))
-    with pytest.raises(DataError, match="must have a rate each 8 hours"):
+    with pytest.raises(DataError, match="must have a rate at each full 8 hours"):
         check(build(settings), settings.feed, settings)
     check(build(settings), settings.feed)  # who does not ask is not told
 
