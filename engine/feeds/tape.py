@@ -17,6 +17,7 @@ from engine.core.records import Bar, Event, Kind
 from engine.errors import ConfigError, DataError, did_you_mean
 from engine.feeds import period
 from engine.feeds.files import File, read, take
+from engine.feeds.memory import give_back
 from engine.feeds.quality import Finding, Integers, Rows, Severity, inspect, length, within
 
 
@@ -107,7 +108,9 @@ class Tape:
             )
         start = None if self.start is None else period.milliseconds(self.start)
         end = None if self.end is None else period.milliseconds(self.end)
-        return _recording(files, where, self.of_files, spans, start, end)
+        recording = _recording(files, where, self.of_files, spans, start, end)
+        give_back()
+        return recording
 
     def _paths(self, symbols: Sequence[str]) -> dict[str, Path]:
         patterns = {symbol: (self.files or {}).get(symbol, self.path) for symbol in symbols}

@@ -68,6 +68,7 @@ def backtest(
         done = replay(recorder or machine, events, notify)
         took, lines = clock.seconds() - begun, recorder.lines() if recorder else []
         result = gather(settings, recording, events, done, started, took, lines)
+        del machine, recorder, done  # what the others need to be played in
         found = {
             name: figures(events, replay(begin_as(other, plan, recording), events, notify))
             for name, other in others.items()
