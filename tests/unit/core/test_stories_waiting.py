@@ -233,6 +233,17 @@ def test_rounding_of_lots_leaves_nothing_behind(machine: type) -> None:
     assert table_of(done.machine.block, "books")["position"][0] == 0.0
 
 
+def test_rounding_of_lots_is_no_difference_to_order(machine: type) -> None:
+    # what is held, 0.9000000000000001, is the 0.9 that is wanted again
+    volumes = [9.0, 1.0, 1.0, 7.0, 9.0, 9.0, 9.0]
+    bars = bar_events(np.column_stack([np.full((7, 4), 100.0), volumes]))
+    plan = portfolio(follower(ignores_opposite=True), instruments=TENTHS, share_max=0.1)
+    wishes = (target(i * MINUTE, wish) for i, wish in ((1, 0.9), (4, 0.0), (5, 0.9)))
+    done = run(machine, plan, numbered(bars, *wishes))
+    assert len(done.logs["fills"]) == 3
+    assert done.logs["orders"]["id"].max() == 1
+
+
 # ── growing ───────────────────────────────────────────────────────────────────────────────────
 
 

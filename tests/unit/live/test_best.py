@@ -51,3 +51,21 @@ def test_what_was_best_before_the_position_grew_is_forgotten() -> None:
         row[name] = held[name]
     restore_best(former, [events[4:5]], plan, block)
     assert held["best"] == row["best"] == 103.0
+
+
+def test_what_a_bar_had_before_a_limit_order_entered_inside_it_is_none_of_its_own() -> None:
+    plan = layout(portfolio(follower(trailing_distance=0.5), by_limit=True, offset=0.05))
+    rows = [[100, 101, 99, 100], [100, 104, 94, 96], [96, 97, 95, 96]]
+    events = numbered(bar_events(rows), target(MINUTE, 1.0))
+    made = Compiled(plan)
+    go_on(made, events[:2])  # the first bar, and the wish: 95 rests
+    former = Former(made.block.copy(), sections(plan))
+    go_on(made, events[2:])
+    held = table_of(made.block, "books")[0]
+    block, _ = assemble(plan)
+    row = table_of(block, "books")[0]
+    for name in ("position", "grown_seq", "inside"):
+        row[name] = held[name]
+    row["best"] = 95.0  # what the store has: the price of the fill
+    restore_best(former, [events[2:]], plan, block)
+    assert held["best"] == row["best"] == 97.0  # the 104 may have come before
