@@ -19,6 +19,7 @@ from engine.core.match import match
 from engine.core.reach import meet_levels
 from engine.core.records import Bar, Event, Failure, Kind
 from engine.core.signal import consider
+from engine.core.stretch import is_idle, walk_on
 from engine.core.tick import step_on_tick
 
 Curve = Any  # floats that can be written by index
@@ -36,19 +37,19 @@ def advance(core: Core, events: Sequence[Event], first: int, last: int, equity: 
     Fills come before decisions: an order can be filled by the next event at the earliest.
 
         field of the state             written by
-        account ts seq history         advance
+        account ts seq history         advance, stretch
         account cash                   ledger.post, ledger.fund
         account fees                   ledger.post
-        account value equity           ledger.mark, ledger.add_up, ledger.fund
+        account value equity           ledger.mark, ledger.add_up, ledger.fund, stretch.value
         account margin                 ledger.add_up
         account orders                 order.place, exits.reduce, match.again, ask.rest
         account killed, book paused    command.obey
         account failure failed_*       signal.fail, risk.deny
         book step                      signal.fail (-1)
-        symbol price price_ts          ledger.mark
+        symbol price price_ts          ledger.mark, stretch.value
         symbol position cost margin    ledger.add_up
-        symbol value                   ledger.add_up, ledger.mark
-        symbol volume room             advance.on_prices, fill.execute (room)
+        symbol value                   ledger.add_up, ledger.mark, stretch.value
+        symbol volume room             advance.fill_and_protect, fill.execute (room)
         series *                       bar.gather, bar.close_bar
         watched bars in users' states  bar.keep
         book out                       users' steps, advance.on_target, signal.consider (tag)
@@ -63,15 +64,22 @@ def advance(core: Core, events: Sequence[Event], first: int, last: int, equity: 
         log, signals … trades          log
     """
     account, log = core.account, core.log
-    for i in range(first, last):
+    i = first
+    while i < last:
         if log.rows > log.rows_max:
             return i
         event = events[i]
         account.ts = event.ts
         account.seq = event.seq
         account.history = event.history
+        i += 1
         if event.kind <= Kind.TICK:
-            on_prices(core, event)
+            if event.history == 0:
+                fill_and_protect(core, event)
+            if is_idle(core, event):
+                i = walk_on(core, events, i - 1, last, equity)
+            else:
+                on_prices(core, event)
         elif event.kind == Kind.TIMER:
             close_due(core, event.ts)
         elif event.kind == Kind.TARGET:
@@ -80,39 +88,42 @@ def advance(core: Core, events: Sequence[Event], first: int, last: int, equity: 
             fund(core, event)
         else:
             obey(core, event)
-        equity[i] = account.equity
+        equity[i - 1] = account.equity
         if account.failure != Failure.NONE:
-            return i + account.isolate
+            return i - 1 + account.isolate
     return last
 
 
-def on_prices(core: Core, event: Event) -> None:
-    """Fill, protect, value, and decide on a bar or a tick, in this order.
+def fill_and_protect(core: Core, event: Event) -> None:
+    """Fill what a bar or a tick reaches, and leave positions that it ends.
 
     Orders are filled at the open, which is when the bar began; it becomes known at its close.
     """
     s, bar = event.symbol, event.bar
     symbol = core.symbols[s]
-    if core.account.history == 0:
-        if core.account.is_bounded != 0:
-            symbol.volume = bar.volume / symbol.contract_size
-            share = core.account.share_max
-            symbol.room = symbol.volume * share if share > 0.0 else math.inf
-        if symbol.leverage > 0.0 and symbol.position != 0.0:
-            liquidate(core, s, bar, bar.open)
-        for k in range(symbol.book_first, symbol.book_end):
-            if core.books[k].orders > 0:
-                match(core, k, bar)
-            if core.books[k].resting > 0:
-                trade(core, k, bar)
-            elif core.books[k].position != 0.0 and concerns(core, k, bar):
-                leave(core, k, bar)
-        if symbol.leverage > 0.0 and symbol.position != 0.0:
-            liquidate(core, s, bar, bar.low if symbol.position > 0.0 else bar.high)
-    mark(core, s, bar.close)
-    extend(core, s, event)
+    if core.account.is_bounded != 0:
+        symbol.volume = bar.volume / symbol.contract_size
+        share = core.account.share_max
+        symbol.room = symbol.volume * share if share > 0.0 else math.inf
+    if symbol.leverage > 0.0 and symbol.position != 0.0:
+        liquidate(core, s, bar, bar.open)
+    for k in range(symbol.book_first, symbol.book_end):
+        if core.books[k].orders > 0:
+            match(core, k, bar)
+        if core.books[k].resting > 0:
+            trade(core, k, bar)
+        elif core.books[k].position != 0.0 and concerns(core, k, bar):
+            leave(core, k, bar)
+    if symbol.leverage > 0.0 and symbol.position != 0.0:
+        liquidate(core, s, bar, bar.low if symbol.position > 0.0 else bar.high)
+
+
+def on_prices(core: Core, event: Event) -> None:
+    """Value a symbol at the close of a bar or tick, and show it to who waits for it."""
+    mark(core, event.symbol, event.bar.close)
+    extend(core, event.symbol, event)
     if event.kind == Kind.TICK:
-        step_on_tick(core, s)
+        step_on_tick(core, event.symbol)
 
 
 def trade(core: Core, k: int, bar: Bar) -> None:

@@ -1,5 +1,6 @@
 """Lays a portfolio out as a block: which rows there are, and what stands in them at the start."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from engine.core.compile.declare import Part
 from engine.core.compile.record import hints, where
 from engine.core.levels import Levels
 from engine.core.portfolio import Instance, Portfolio
+from engine.core.protect import NEVER
 from engine.core.records import ORDERS_PER_BOOK, RUNGS_MAX, Roi, Rung, Sizing
 from engine.errors import ConfigError
 
@@ -165,9 +167,7 @@ def _account(block: Words, portfolio: Portfolio) -> None:
         account[name] = getattr(portfolio, name)
     for name in ("offset", "post_only", "good_for"):
         account[name] = getattr(portfolio, name)
-    account["is_bounded"] = (
-        portfolio.share_max > 0.0 or portfolio.impact > 0.0 or portfolio.queue_share < 1.0
-    )
+    account["is_bounded"] = _is_bounded(portfolio)
     account["fill_on"] = portfolio.fill_on
     account["latency"] = portfolio.latency
     account["rejection"] = portfolio.rejection
@@ -184,11 +184,27 @@ def _symbols(block: Words, plan: Layout, series: list[Line]) -> None:
         row = table_of(block, "symbols")[s : s + 1]
         row["book_first"], row["book_end"] = (books[0], books[-1] + 1) if books else (0, 0)
         row["series_first"], row["series_end"] = (bars[0], bars[-1] + 1) if bars else (0, 0)
+        row["is_plain"] = _is_plain(plan, books, bars)
         row["tick"] = instrument.tick
         row["lot"] = instrument.lot
         row["notional_min"] = instrument.notional_min
         for name in ("contract_size", "leverage", "isolated", "maintenance", "liquidation"):
             row[name] = getattr(instrument, name)
+
+
+def _is_plain(plan: Layout, books: list[int], series: list[int]) -> bool:
+    """Return whether the bars of a symbol do nothing but call one step."""
+    portfolio = plan.portfolio
+    if len(books) != 1 or len(series) != 1 or _is_bounded(portfolio) or plan.levels(books[0])[1]:
+        return False
+    place = plan.books[books[0]]
+    is_measured = portfolio.instances[place.instance].sizing == Sizing.VOLATILITY
+    return place.on == "bar" and not is_measured
+
+
+def _is_bounded(portfolio: Portfolio) -> bool:
+    """Return whether fills depend on the volume."""
+    return portfolio.share_max > 0.0 or portfolio.impact > 0.0 or portfolio.queue_share < 1.0
 
 
 def _series(block: Words, plan: Layout, f: int, line: Line, watched: Sequence[Line]) -> None:
@@ -247,6 +263,7 @@ def _book(block: Words, k: int, place: Place, plan: Layout, offsets: tuple[int, 
     row = table_of(block, "books")[k : k + 1]
     row["instance"] = place.instance
     row["symbol"] = place.symbol
+    row["span"] = place.span
     row["step"] = place.instance
     row["params"], row["state"] = offsets
     for name in _SAME:
@@ -266,6 +283,7 @@ def _book(block: Words, k: int, place: Place, plan: Layout, offsets: tuple[int, 
         state = plan.parts[place.instance].StateRecord
         row["levels"] = row["state"] + word_of(state, field)
         row["room"] = state.dtype[field]["price"].shape[0]
+    row["floor"], row["ceiling"], row["due"] = -math.inf, math.inf, NEVER
     row["level_first"] = sum(plan.levels(j)[1] for j in range(k))
     row["level_end"] = row["level_first"] + count
 

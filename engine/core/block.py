@@ -31,7 +31,9 @@ from engine.core.records import (
     Account,
     Bar,
     Book,
+    Event,
     Intent,
+    Kind,
     Order,
     Roi,
     RuleRow,
@@ -189,6 +191,48 @@ def number_at(core: Core, place: int) -> float:
 def put(core: Core, place: int, number: float) -> None:
     """Write a number at a word offset in the block; see `compile/table.py` for compiled code."""
     ctypes.c_double.from_buffer(core.block.data, place * WORD).value = number
+
+
+def show(core: Core, k: int, bar: Bar) -> int:
+    """Show a bar to the strategy of book `k`; return 1, or -1 where its code raised."""
+    book = core.books[k]
+    return 1 if call(core, book.step, book.params, book.state, bar, book.out) == 0 else -1
+
+
+def walk(core: Core, k: int, events: Sequence[Event], first: int, last: int) -> int:
+    """Show bars to the strategy of book `k`, the next one as long as neither it nor they say more.
+
+    Event `first` is one of its bars, and shown; one of those behind it that `is_quiet` does not
+    hold of ends the walk. Returns how many were shown, negative where its code raised at the last.
+
+    Compiled code replaces this and `show` by a call through the function's address, which the loop
+    is compiled into (`compile/build.py`).
+    """
+    book = core.books[k]
+    for i in range(first, last):
+        if i > first and not is_quiet(book, events[i]):
+            return i - first
+        shown = show(core, k, events[i].bar)
+        if shown < 0:
+            return first - i - 1
+        if is_news(book):
+            return i + 1 - first
+    return last - first
+
+
+def is_quiet(book: Book, event: Event) -> bool:
+    """Return whether an event is a bar of a book's timeframe that moves nothing but its prices."""
+    bar = event.bar
+    is_own = event.symbol == book.symbol and event.span == book.span and event.kind == Kind.BAR
+    if not is_own or event.history != 0:
+        return False
+    return bar.low > book.floor and bar.high < book.ceiling and bar.ts < book.due
+
+
+def is_news(book: Book) -> bool:
+    """Return whether the strategy of a book asks for something else than it was heard to want."""
+    out, wish = book.out, book.wish
+    return out.target != wish.target or out.stop != wish.stop or out.take != wish.take
 
 
 def call(core: Core, function: int, params: int, state: int, given: Record, taken: Record) -> int:

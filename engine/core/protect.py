@@ -64,6 +64,9 @@ def unprotect(core: Core, k: int) -> None:
     book.stop = 0.0
     book.take = 0.0
     book.best = 0.0
+    book.floor = -math.inf
+    book.ceiling = math.inf
+    book.due = NEVER
 
 
 def follow(core: Core, k: int, price: float) -> None:

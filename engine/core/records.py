@@ -190,6 +190,7 @@ class Symbol(Record):
     book_end: int
     series_first: int
     series_end: int
+    is_plain: int  # 1: its bars are of one timeframe, and concern one book and nothing else
     tick: float  # price step, 0.0 where prices are not rounded
     lot: float  # quantity step, 0.0 where quantities are not rounded
     notional_min: float
@@ -274,6 +275,7 @@ class Book(Record):
 
     instance: int
     symbol: int
+    span: int  # timeframe of the bars that it is shown, ms
     step: int  # index of the step function, -1 after it failed
     paused: int  # 1: nothing is opened
     params: int  # word offsets in the block
@@ -314,7 +316,7 @@ class Book(Record):
     rung: int  # how many of the ladder are gone
     rung_left: float  # of the next one, what the volume has left of it; 0.0 for all
     roi: int  # how many rows have come of age
-    floor: float  # nothing happens to the position while prices stay above it …
+    floor: float  # nothing happens to the position, if any, while prices stay above it …
     ceiling: float  # … and below this …
     due: int  # … before this time
     inside: int  # seq of the event inside which a limit order entered, not at its open

@@ -1,7 +1,7 @@
 """Asks strategies what they want, and acts on changes of their wish."""
 
 from engine.core.ask import renew
-from engine.core.block import Core, call
+from engine.core.block import Core, is_news, show
 from engine.core.log import log_signal
 from engine.core.order import Waiting, cancel
 from engine.core.protect import protect
@@ -15,16 +15,15 @@ def step(core: Core, k: int, bar: Bar) -> None:
     book = core.books[k]
     if book.step < 0:
         return
-    out, wish = book.out, book.wish
-    if call(core, book.step, book.params, book.state, bar, out) != 0:
+    if show(core, k, bar) < 0:
         fail(core, k, Failure.RAISED)
-    elif out.target != wish.target or out.stop != wish.stop or out.take != wish.take:
+    elif is_news(book):
         consider(core, k)
     if book.levels > 0 and book.step >= 0:
         failure = renew(core, k)
         if failure != Failure.NONE:
             fail(core, k, failure)
-        out.tag = 0
+        book.out.tag = 0
 
 
 def consider(core: Core, k: int) -> None:

@@ -19,7 +19,18 @@ from numba.core import types as nb
 from numba.core.dispatcher import Dispatcher
 
 from engine.core import advance as advance_module
-from engine.core.block import TABLES, Words, bar_at, call, number_at, put
+from engine.core.block import (
+    TABLES,
+    Words,
+    bar_at,
+    call,
+    is_news,
+    is_quiet,
+    number_at,
+    put,
+    show,
+    walk,
+)
 from engine.core.compile import cache, check, table
 from engine.core.compile.declare import Part, Strategy
 from engine.core.compile.record import Record, where
@@ -27,20 +38,31 @@ from engine.core.compile.table import (
     attach,
     bar_address,
     call_address,
+    copy_of,
+    event_behind,
     load_number,
+    prefetch,
     record_at,
     rows,
+    show_address,
     store_number,
+    walk_address,
+    write_back,
 )
-from engine.core.records import Bar, Event, Intent, Out, View
+from engine.core.records import Bar, Book, Event, Intent, Out, View
 from engine.errors import ConfigError
 
 _OPTIONS = {"nogil": True, "error_model": "python"}
 _BARE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 _INNER = _OPTIONS | _BARE | {"_nrt": False}
-_ON_EVERY_EVENT = ("on_prices", "concerns", "mark", "extend", "show", "step")
+_ON_EVERY_EVENT = (
+    *("fill_and_protect", "concerns", "on_prices", "mark", "extend", "show", "step"),
+    *("is_idle", "walk_on", "value", "is_quiet", "is_news"),
+)
 _BY_POINTER: dict[Any, Any] = {
     call: call_address,
+    show: show_address,
+    walk: walk_address,
     bar_at: bar_address,
     number_at: load_number,
     put: store_number,
@@ -48,9 +70,10 @@ _BY_POINTER: dict[Any, Any] = {
 _LAYOUT = repr([(name, record.dtype.descr) for name, (record, _) in TABLES.items()])
 _EXTENSION = Path(table.__file__).read_text()
 
-Callback = ctypes.CFUNCTYPE(
-    ctypes.c_int32, ctypes.POINTER(ctypes.c_int64), *[ctypes.c_void_p] * 5
-)  # numba's calling convention, see table.call_address
+# numba's calling convention, see table._call: answer, error, params, state, …
+_CONVENTION = (ctypes.c_int32, ctypes.POINTER(ctypes.c_int64), *[ctypes.c_void_p] * 3)
+Walked = ctypes.CFUNCTYPE(*_CONVENTION, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
+Checked = ctypes.CFUNCTYPE(*_CONVENTION, ctypes.c_void_p, ctypes.c_void_p)
 advance = advance_module.advance
 _kept: dict[str, Any] = {}
 
@@ -172,17 +195,37 @@ def standalone(function: Any, signature: Any, *extra: str) -> Callable[..., Any]
 # ── users' functions ──────────────────────────────────────────────────────────────────────────
 
 
+AHEAD = 128  # events: what memory takes to bring one near, the steps of so many take as well
 user: Any = None  # the compiled function, and the dtypes of its parameters and state: each copy
-PARAMS: Any = None  # of the two functions below has its own
+PARAMS: Any = None  # of the functions below has its own
 STATE: Any = None
 
 
-def _step(params: Any, state: Any, bar: Any, out: Any) -> int:
+def _step(p: Any, s: Any, bar: Any, out: Any) -> int:
     try:
-        user(record_at(params, PARAMS), record_at(state, STATE), bar, out)
+        user(p, s, bar, out)
     except Exception:
         return -1
     return 0
+
+
+def _walk(params: Any, state: Any, events: Any, count: int, book: Any) -> int:
+    p, s = copy_of(params, PARAMS), copy_of(state, STATE)
+    shown = 0
+    while shown < count:
+        event = event_behind(events, shown)
+        if shown > 0 and not is_quiet(book, event):
+            break
+        prefetch(events, shown + AHEAD)
+        answer = _step(p, s, event.bar, book.out)
+        shown += 1
+        if answer != 0:
+            shown = -shown
+            break
+        if is_news(book):
+            break
+    write_back(s, state)
+    return shown
 
 
 def _check(params: Any, state: Any, view: Any, intent: Any) -> int:
@@ -219,17 +262,22 @@ def function_of(part: type[Part]) -> Any:
     key = key_of(part)
     if key not in _kept:
         check.check(part)
-        signature = table.signature_of(*arguments(part))
         user = clone(part.function(), _OPTIONS | {"boundscheck": True})
         if not cache.is_kept(key):
-            check.check_types(part, user, signature)
+            check.check_types(part, user, table.signature_of(*arguments(part)))
         scope = dict(globals()) | {
             "user": user,
             "PARAMS": part.Params.dtype,
             "STATE": part.StateRecord.dtype,
         }
-        template = _step if issubclass(part, Strategy) else _check
+        template, handed = _check, arguments(part)
+        if issubclass(part, Strategy):
+            template, handed = _walk, (nb.voidptr, nb.int64, Book)
+            step = types.FunctionType(_step.__code__, scope, _step.__name__)
+            scope["_step"] = numba.njit(**_INNER, forceinline=True)(step)
+            scope |= {one.__name__: clone(one, _INNER) for one in (is_quiet, is_news)}
         entry = _named(template, f"{part.__name__}_{key}", scope)
+        signature = table.signature_of(*handed)
         _kept[key] = numba.njit(signature, **_INNER, **_stored())(entry)
         cache.keep(key)
     return _kept[key]
@@ -237,21 +285,46 @@ def function_of(part: type[Part]) -> Any:
 
 def callback_of(part: Part) -> Any:
     """Return a C function that calls the ordinary Python function of a `compiled: false` part."""
-    given, taken = arguments(type(part))
-    function = type(part).function()
+    if isinstance(part, Strategy):
+        return Walked(functools.partial(_walked, part))
+    return Checked(functools.partial(_checked, part))
 
-    def call(answer: Any, error: int, params: int, state: int, first: int, second: int) -> int:
+
+def _walked(
+    part: Part, answer: Any, _error: int, _params: int, state: int, events: int, count: int, at: int
+) -> int:
+    book = Book.from_address(at)
+    shown = 0
+    while shown < count:
+        event = Event.from_address(events + shown * Event.dtype.itemsize)
+        if shown > 0 and not is_quiet(book, event):
+            break
+        failed = _called(part, state, event.bar, book.out) < 0
+        shown += 1
+        if failed:
+            shown = -shown
+        if failed or is_news(book):
+            break
+    answer[0] = shown
+    return 0
+
+
+def _checked(
+    part: Part, answer: Any, _error: int, _params: int, state: int, view: int, intent: int
+) -> int:
+    answer[0] = _called(part, state, View.from_address(view), Intent.from_address(intent))
+    return 0
+
+
+def _called(part: Part, state: int, given: Record, taken: Record) -> int:
+    """Return -1 where a user's Python function raised, 1 where a check denied, else 0."""
+    try:
         s = type(part).StateRecord.from_address(state)
-        try:
-            denied = function(part, s, given.from_address(first), taken.from_address(second))
-        except Exception as raised:
-            part.raised = raised
-            answer[0] = -1
-        else:
-            answer[0] = 1 if denied and part.entry == "check" else 0
-        return 0
-
-    return Callback(call)
+        denied = type(part).function()(part, s, given, taken)
+    except Exception as raised:
+        part.raised = raised
+        return -1
+    return 1 if denied and part.entry == "check" else 0
 
 
 def addresses_of(parts: tuple[Part, ...]) -> tuple[Words, list[Any]]:

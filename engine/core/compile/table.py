@@ -9,7 +9,7 @@ operator lowering) are why its version is pinned.
 """
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,12 +28,15 @@ from numba.core.typing.templates import (
 )
 from numba.np.numpy_support import from_dtype
 
-from engine.core.block import LOGS, PLACES, TABLES
+from engine.core.block import LOGS, PLACES, TABLES, word_of
 from engine.core.compile.record import WORD, Record
-from engine.core.records import Bar
+from engine.core.records import Bar, Book, Event
 
 _I64 = ir.IntType(64)
 _BYTES = ir.IntType(8).as_pointer()
+_INTEGER = types.int64
+_LINE = 64  # bytes that a processor fetches at once
+_BAR = (Event.dtype.fields or {})["bar"][1]  # where it stands in an event, in bytes
 
 _checks = [False]
 
@@ -240,6 +243,35 @@ def record_at(typing: Any, address: Any, dtype: Any) -> Any:
 
 
 @intrinsic
+def copy_of(typing: Any, address: Any, dtype: Any) -> Any:
+    """Return a copy of the record at an address, which lives as long as the function that asks.
+
+    Nobody else can write to it, so that the compiler keeps its fields in registers.
+    """
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        words = _I64(dtype.dtype.size // WORD)
+        own = cgutils.alloca_once(builder, _I64, size=words)
+        cgutils.raw_memcpy(builder, own, builder.bitcast(args[0], own.type), words, WORD)
+        return builder.bitcast(own, context.get_value_type(dtype.dtype))
+
+    return dtype.dtype(types.voidptr, dtype), build
+
+
+@intrinsic
+def write_back(typing: Any, record: Any, address: Any) -> Any:
+    """Copy a record to an address."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        words = _I64(record.size // WORD)
+        target, source = (builder.bitcast(one, _I64.as_pointer()) for one in reversed(args))
+        cgutils.raw_memcpy(builder, target, source, words, WORD)
+        return context.get_dummy_value()
+
+    return types.none(record, types.voidptr), build
+
+
+@intrinsic
 def bar_address(typing: Any, core: Any, place: Any) -> Any:
     """The compiled form of `block.bar_at`: the record at a word offset in the block."""
     bar = record_type(Bar)
@@ -281,34 +313,105 @@ def _number_at(context: Any, builder: Any, core: Any, place: Any) -> Any:
 def call_address(
     typing: Any, core: Any, function: Any, params: Any, state: Any, given: Any, taken: Any
 ) -> Any:
-    """The compiled form of `block.call`: through the address in `core.addresses`.
-
-    The call follows numba's own convention, int32(answer*, error**, arguments…), which saves the
-    second call that a C function's wrapper would make. Users' functions answer -1 for an error
-    and never set `error`.
-    """
+    """The compiled form of `block.call`: through the address in `core.addresses`."""
 
     def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        value, index, params, state, given, taken = args
-        base = _member(context, builder, value, "block")
-        addresses = _member(context, builder, value, "addresses")
-        address = builder.load(_word_at(builder, addresses, index))
-        rows = [builder.bitcast(_word_at(builder, base, at), _BYTES) for at in (params, state)]
-        answer, error = cgutils.alloca_once(builder, _I64), cgutils.alloca_once(builder, _BYTES)
-        builder.store(_BYTES(None), error)
-        given, taken = (builder.bitcast(record, _BYTES) for record in (given, taken))
-        shape = ir.FunctionType(ir.IntType(32), [answer.type, error.type, *[_BYTES] * 4])
-        function = builder.inttoptr(address, shape.as_pointer())
-        builder.call(function, [answer, error, *rows, given, taken])
-        return builder.load(answer)
+        core, function, params, state, given, taken = args
+        return _call(context, builder, core, function, (params, state), [given, taken])
 
-    integer = types.int64
-    return integer(core, integer, integer, integer, given, taken), build
+    return _INTEGER(core, _INTEGER, _INTEGER, _INTEGER, given, taken), build
 
 
-def signature_of(given: type[Record], taken: type[Record]) -> Any:
-    """Return the signature of a user's function: int64(params, state, given, taken)."""
-    return types.int64(types.voidptr, types.voidptr, record_type(given), record_type(taken))
+@intrinsic
+def show_address(typing: Any, core: Any, k: Any, bar: Any) -> Any:
+    """The compiled form of `block.show`: a walk over one bar."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        core, k, bar = args
+        first = builder.gep(builder.bitcast(bar, _BYTES), [_I64(-_BAR)])
+        return _walk(context, builder, core, k, first, _I64(1))
+
+    return _INTEGER(core, _INTEGER, bar), build
 
 
-Compiled = Callable[..., Any]
+@intrinsic
+def walk_address(typing: Any, core: Any, k: Any, events: Any, first: Any, last: Any) -> Any:
+    """The compiled form of `block.walk`."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        core, k, events, first, last = args
+        event = _row(context, builder, sig.args[2], events, first)
+        return _walk(context, builder, core, k, event, builder.sub(last, first))
+
+    return _INTEGER(core, _INTEGER, events, _INTEGER, _INTEGER), build
+
+
+def _walk(context: Any, builder: Any, core: Any, k: Any, event: Any, count: Any) -> Any:
+    """Call the function of book `k`: see `build._walk`."""
+    table = TableType(record_type(Book))
+    books = _lower_core_attribute(context, builder, core_type, core, "books")
+    book = builder.bitcast(_row(context, builder, table, books, k), _I64.as_pointer())
+    step, params, state = (
+        builder.load(builder.gep(book, [_I64(word_of(Book, name))]))
+        for name in ("step", "params", "state")
+    )
+    return _call(context, builder, core, step, (params, state), [event, count, book])
+
+
+def _call(
+    context: Any, builder: Any, core: Any, function: Any, places: tuple[Any, Any], given: list[Any]
+) -> Any:
+    """Call a user's function by its number, with what stands at two places of the block, and more.
+
+    The call follows numba's own convention, int32(answer*, error**, arguments…), which saves the
+    second call that a C function's wrapper would make. Users' functions answer below 0 for an error
+    and never set `error`.
+    """
+    base, addresses = (_member(context, builder, core, name) for name in ("block", "addresses"))
+    address = builder.load(_word_at(builder, addresses, function))
+    rows = [builder.bitcast(_word_at(builder, base, at), _BYTES) for at in places]
+    rows += [one if one.type == _I64 else builder.bitcast(one, _BYTES) for one in given]
+    answer, error = cgutils.alloca_once(builder, _I64), cgutils.alloca_once(builder, _BYTES)
+    builder.store(_BYTES(None), error)
+    kinds = [answer.type, error.type, *(row.type for row in rows)]
+    shape = ir.FunctionType(ir.IntType(32), kinds)
+    builder.call(builder.inttoptr(address, shape.as_pointer()), [answer, error, *rows])
+    return builder.load(answer)
+
+
+@intrinsic
+def event_behind(typing: Any, events: Any, n: Any) -> Any:
+    """Return the n-th event behind the one at an address."""
+    event = record_type(Event)
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        address = _word_at(builder, args[0], builder.mul(args[1], _I64(Event.words)))
+        return builder.bitcast(address, context.get_value_type(event))
+
+    return event(types.voidptr, types.int64), build
+
+
+@intrinsic
+def prefetch(typing: Any, events: Any, n: Any) -> Any:
+    """Have what `event_behind` would return brought near; nothing happens where there is none."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        first = _word_at(builder, args[0], builder.mul(args[1], _I64(Event.words)))
+        flag = ir.IntType(32)
+        shape = ir.FunctionType(ir.VoidType(), [_BYTES, flag, flag, flag])
+        fetch = cgutils.get_or_insert_function(builder.module, shape, "llvm.prefetch.p0i8")
+        for word in range(0, Event.words, _LINE // WORD):
+            address = builder.bitcast(_word_at(builder, first, _I64(word)), _BYTES)
+            builder.call(fetch, [address, flag(0), flag(2), flag(1)])
+        return context.get_dummy_value()
+
+    return types.none(types.voidptr, types.int64), build
+
+
+def signature_of(*handed: Any) -> Any:
+    """Return the signature of a user's function: int64(params, state, …).
+
+    What else it is handed is a record, or numba's own type of it.
+    """
+    kinds = (record_type(one) if isinstance(one, type) else one for one in handed)
+    return types.int64(types.voidptr, types.voidptr, *kinds)
