@@ -89,15 +89,61 @@ def in_use(machine: Machine) -> int:
 
 def drain(machine: Machine) -> dict[str, Rows]:
     """Return the rows of each log as copies, and empty the logs."""
-    head = int(machine.log[PLACES["log"]])
-    counts = machine.log[head : head + _ROWS].tolist()
+    counts = _counts(machine)
     rows = {
         name: copied(machine.log, name, count) if count else _NO_ROWS[name]
-        for name, count in zip(LOGS[1:], counts, strict=True)
+        for name, count in counts.items()
     }
-    machine.log[head : head + _ROWS + 1] = 0
+    _empty(machine)
     return rows
+
+
+class Drained:
+    """The rows of each log of a machine, those that were drained later behind the others."""
+
+    def __init__(self) -> None:
+        self._words = {name: np.empty(0, np.int64) for name in LOGS[1:]}
+        self._used = dict.fromkeys(LOGS[1:], 0)
+
+    def drain(self, machine: Machine, done: float) -> int:
+        """Add the rows of the logs, empty them, and return how many there were.
+
+        `done` is the fraction of the work they come from, which tells how much room they will need:
+        each row is copied once.
+        """
+        counts = _counts(machine)
+        for name, count in counts.items():
+            words, used = count * TABLES[name][0].words, self._used[name]
+            end = used + words
+            if end > len(self._words[name]):
+                roomier = np.empty(int(end * max(_SPARE, _SPARE / done)), np.int64)
+                roomier[:used] = self._words[name][:used]
+                self._words[name] = roomier
+            first = int(machine.log[PLACES[name]])
+            self._words[name][used:end] = machine.log[first : first + words]
+            self._used[name] = end
+        _empty(machine)
+        return sum(counts.values())
+
+    def rows(self) -> dict[str, Rows]:
+        """Return the rows of each log."""
+        return {
+            name: words[: self._used[name]].view(TABLES[name][0].dtype)
+            for name, words in self._words.items()
+        }
+
+
+def _counts(machine: Machine) -> dict[str, int]:
+    """Return how many rows each log has."""
+    head = int(machine.log[PLACES["log"]])
+    return dict(zip(LOGS[1:], machine.log[head : head + _ROWS].tolist(), strict=True))
+
+
+def _empty(machine: Machine) -> None:
+    head = int(machine.log[PLACES["log"]])
+    machine.log[head : head + _ROWS + 1] = 0
 
 
 _ROWS = word_of(Log, "rows")  # the counts of the logs stand before it, in their order
 _NO_ROWS = {name: np.empty(0, TABLES[name][0].dtype) for name in LOGS[1:]}
+_SPARE = 1.2  # of the room that is expected to be needed

@@ -11,9 +11,9 @@ import numpy as np
 
 from engine import clock
 from engine.core.assemble import Layout, assemble, layout
-from engine.core.block import joined, table_of
+from engine.core.block import table_of
 from engine.core.identity import LENGTH, identity
-from engine.core.machine import Compiled, Machine, Rows, drain
+from engine.core.machine import Compiled, Drained, Machine, Rows
 from engine.core.portfolio import Portfolio, parse_timeframe
 from engine.core.records import Kind
 from engine.errors import ChanQuantError, ConfigError, DataError, InvariantBroken
@@ -113,19 +113,17 @@ def replay(
 ) -> Replay:
     """Process all events; raise StrategyFailed where a user's function fails."""
     equity = np.empty(len(events))
-    chunks: list[dict[str, Rows]] = [drain(machine)]
-    first = 0
+    drained, first = Drained(), 0
     while first < len(events):
         last = machine.advance(events, first, min(first + CHUNK, len(events)), equity)
-        chunks.append(drain(machine))
+        rows = drained.drain(machine, max(last, 1) / len(events))
         if table_of(machine.block, "account")["failure"][0]:
             raise explain(machine, events, last)
-        if last == first and not any(len(rows) for rows in chunks[-1].values()):
+        if last == first and not rows:
             raise InvariantBroken(f"event {first} could not be processed. Report this.")
         notify(last - first)
         first = last
-    logs = {name: joined(name, [chunk[name] for chunk in chunks]) for name in chunks[0]}
-    return Replay(machine, logs, equity)
+    return Replay(machine, drained.rows(), equity)
 
 
 def with_funding(settings: Settings, events: Rows) -> Rows:
