@@ -58,6 +58,7 @@ _INNER = _OPTIONS | _BARE | {"_nrt": False}
 _ON_EVERY_EVENT = (
     *("fill_and_protect", "concerns", "on_prices", "mark", "extend", "show", "step"),
     *("is_idle", "walk_on", "value", "is_quiet", "is_news"),
+    *("meet", "post", "add_up", "decide", "_look", "_against", "_watch"),
 )
 _BY_POINTER: dict[Any, Any] = {
     call: call_address,
@@ -195,7 +196,7 @@ def standalone(function: Any, signature: Any, *extra: str) -> Callable[..., Any]
 # ── users' functions ──────────────────────────────────────────────────────────────────────────
 
 
-AHEAD = 128  # events: what memory takes to bring one near, the steps of so many take as well
+AHEAD = 256  # events: what memory takes to bring one near, the steps of so many take as well
 user: Any = None  # the compiled function, and the dtypes of its parameters and state: each copy
 PARAMS: Any = None  # of the functions below has its own
 STATE: Any = None
