@@ -51,10 +51,10 @@ def value(core: Core, events: Sequence[Event], first: int, last: int, equity: An
         for i in range(first, last):
             equity[i] = worth
     else:
+        position, size, cost = symbol.position, symbol.contract_size, symbol.cost
         before, total, cash = symbol.value, account.value, account.cash
         for i in range(first, last):
-            price = events[i].bar.close
-            worth = symbol.position * price * symbol.contract_size - symbol.cost
+            worth = position * events[i].bar.close * size - cost
             total += worth - before
             before = worth
             equity[i] = cash + total

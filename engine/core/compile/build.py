@@ -196,7 +196,7 @@ def standalone(function: Any, signature: Any, *extra: str) -> Callable[..., Any]
 # ── users' functions ──────────────────────────────────────────────────────────────────────────
 
 
-AHEAD = 256  # events: what memory takes to bring one near, the steps of so many take as well
+AHEAD = 64  # events: what memory takes to bring one near, the steps of so many take as well
 user: Any = None  # the compiled function, and the dtypes of its parameters and state: each copy
 PARAMS: Any = None  # of the functions below has its own
 STATE: Any = None

@@ -76,19 +76,17 @@ def ema(s: Ema, value: float, length: int, seed: int = TALIB) -> float:
     Sources: TA-Lib's EMA, begun with a plain average; with FIRST pandas' `ewm(span=length,
     adjust=False)`, which has a value from the first one on.
     """
-    if not s.ready:
-        return _begin(s, value, length, seed)
     if value != value:
         return UNKNOWN
-    average = s.value + 2.0 / (length + 1.0) * (value - s.value)
+    if not s.ready:
+        return _begin(s, value, length, seed)
+    average = s.value + 2.0 / (length + 1) * (value - s.value)
     s.value = average
     return average
 
 
 def _begin(s: Ema, value: float, length: int, seed: int) -> float:
     """Take one of the first `length` values."""
-    if value != value:
-        return UNKNOWN
     s.count += 1
     s.sum += value
     s.ready = s.count >= length
@@ -97,7 +95,7 @@ def _begin(s: Ema, value: float, length: int, seed: int) -> float:
     elif s.count == 1:
         s.value = value
     else:
-        s.value += 2.0 / (length + 1.0) * (value - s.value)
+        s.value += 2.0 / (length + 1) * (value - s.value)
     return s.value
 
 
