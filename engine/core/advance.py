@@ -72,22 +72,13 @@ def advance(core: Core, events: Sequence[Event], first: int, last: int, equity: 
         account.ts = event.ts
         account.seq = event.seq
         account.history = event.history
-        i += 1
-        if event.kind <= Kind.TICK:
-            if event.history == 0:
-                fill_and_protect(core, event)
-            if is_idle(core, event):
-                i = walk_on(core, events, i - 1, last, equity)
-            else:
-                on_prices(core, event)
-        elif event.kind == Kind.TIMER:
-            close_due(core, event.ts)
-        elif event.kind == Kind.TARGET:
-            on_target(core, event)
-        elif event.kind == Kind.FUNDING:
-            fund(core, event)
+        if event.kind <= Kind.TICK and event.history == 0:
+            fill_and_protect(core, event)
+        if is_idle(core, event):
+            i = walk_on(core, events, i, last, equity)
         else:
-            obey(core, event)
+            take(core, event)
+            i += 1
         equity[i - 1] = account.equity
         if account.failure != Failure.NONE:
             return i - 1 + account.isolate
@@ -95,7 +86,7 @@ def advance(core: Core, events: Sequence[Event], first: int, last: int, equity: 
 
 
 def fill_and_protect(core: Core, event: Event) -> None:
-    """Fill what a bar or a tick reaches, and leave positions that it ends.
+    """Fill what the prices of a bar or a tick reach, and leave positions that they end.
 
     Orders are filled at the open, which is when the bar began; it becomes known at its close.
     """
@@ -116,6 +107,20 @@ def fill_and_protect(core: Core, event: Event) -> None:
             leave(core, k, bar)
     if symbol.leverage > 0.0 and symbol.position != 0.0:
         liquidate(core, s, bar, bar.low if symbol.position > 0.0 else bar.high)
+
+
+def take(core: Core, event: Event) -> None:
+    """Do what an event asks for, once what it fills is filled."""
+    if event.kind <= Kind.TICK:
+        on_prices(core, event)
+    elif event.kind == Kind.TIMER:
+        close_due(core, event.ts)
+    elif event.kind == Kind.TARGET:
+        on_target(core, event)
+    elif event.kind == Kind.FUNDING:
+        fund(core, event)
+    else:
+        obey(core, event)
 
 
 def on_prices(core: Core, event: Event) -> None:

@@ -238,7 +238,7 @@ def is_news(book: Book) -> bool:
 def call(core: Core, function: int, params: int, state: int, given: Record, taken: Record) -> int:
     """Call a strategy's step or a rule's check; return what it answers, 0 for nothing.
 
-    Compiled code replaces this by a call through the function's address (`compile/table.py`),
+    Compiled code replaces this by a call through the function's address (`compile/users.py`),
     which answers -1 where the user's code raised. So does this, where that only leaves a book out.
     """
     users = core.users

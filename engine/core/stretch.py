@@ -13,9 +13,9 @@ from engine.core.signal import consider, fail
 
 
 def is_idle(core: Core, event: Event) -> bool:
-    """Return whether the bars from an event on, which is filled, concern the step of one book alone.
+    """Return whether an event, what it fills being filled, is a bar that one book alone waits for.
 
-    Nothing is at work in it; where its position can be liquidated, bars do more.
+    Nothing is at work in that book, and its position is none that a venue could liquidate.
     """
     symbol = core.symbols[event.symbol]
     if symbol.is_plain == 0 or event.kind != Kind.BAR or event.history != 0:

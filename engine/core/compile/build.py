@@ -31,21 +31,17 @@ from engine.core.block import (
     show,
     walk,
 )
-from engine.core.compile import cache, check, table
+from engine.core.compile import cache, check, table, users
 from engine.core.compile.declare import Part, Strategy
 from engine.core.compile.record import Record, where
-from engine.core.compile.table import (
-    attach,
-    bar_address,
+from engine.core.compile.table import attach, bar_address, load_number, rows, store_number
+from engine.core.compile.users import (
     call_address,
     copy_of,
     event_behind,
-    load_number,
     prefetch,
     record_at,
-    rows,
     show_address,
-    store_number,
     walk_address,
     write_back,
 )
@@ -69,12 +65,16 @@ _BY_POINTER: dict[Any, Any] = {
     put: store_number,
 }
 _LAYOUT = repr([(name, record.dtype.descr) for name, (record, _) in TABLES.items()])
-_EXTENSION = Path(table.__file__).read_text()
+_EXTENSION = "".join(Path(file).read_text() for file in (table.__file__, users.__file__, __file__))
 
-# numba's calling convention, see table._call: answer, error, params, state, …
-_CONVENTION = (ctypes.c_int32, ctypes.POINTER(ctypes.c_int64), *[ctypes.c_void_p] * 3)
-Walked = ctypes.CFUNCTYPE(*_CONVENTION, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
-Checked = ctypes.CFUNCTYPE(*_CONVENTION, ctypes.c_void_p, ctypes.c_void_p)
+_READ_ON_THE_WAY = "".join(map(cache.fingerprint, (is_quiet, is_news)))
+
+# numba's calling convention, see users._call: answer, error, params, state, …
+_ADDRESS, _ANSWER = ctypes.c_void_p, ctypes.POINTER(ctypes.c_int64)
+Walked = ctypes.CFUNCTYPE(
+    ctypes.c_int32, _ANSWER, *[_ADDRESS] * 3, _ADDRESS, ctypes.c_int64, _ADDRESS
+)
+Checked = ctypes.CFUNCTYPE(ctypes.c_int32, _ANSWER, *[_ADDRESS] * 3, _ADDRESS, _ADDRESS)
 advance = advance_module.advance
 _kept: dict[str, Any] = {}
 
@@ -211,22 +211,20 @@ def _step(p: Any, s: Any, bar: Any, out: Any) -> int:
 
 
 def _walk(params: Any, state: Any, events: Any, count: int, book: Any) -> int:
-    p, s = copy_of(params, PARAMS), copy_of(state, STATE)
-    shown = 0
+    p: Any = copy_of(params, PARAMS)
+    s: Any = copy_of(state, STATE)
+    shown = answer = 0
     while shown < count:
-        event = event_behind(events, shown)
+        event: Any = event_behind(events, shown)
         if shown > 0 and not is_quiet(book, event):
             break
         prefetch(events, shown + AHEAD)
         answer = _step(p, s, event.bar, book.out)
         shown += 1
-        if answer != 0:
-            shown = -shown
-            break
-        if is_news(book):
+        if answer != 0 or is_news(book):
             break
     write_back(s, state)
-    return shown
+    return shown if answer == 0 else -shown
 
 
 def _check(params: Any, state: Any, view: Any, intent: Any) -> int:
@@ -240,7 +238,7 @@ def _check(params: Any, state: Any, view: Any, intent: Any) -> int:
 def key_of(part: type[Part]) -> str:
     """Return the cache key of a class's compiled function."""
     layout = f"{part.entry}{part.Params.dtype.descr}{part.StateRecord.dtype.descr}"
-    return cache.fingerprint(part.function(), layout, _LAYOUT, _EXTENSION)
+    return cache.fingerprint(part.function(), layout, _LAYOUT, _EXTENSION, _READ_ON_THE_WAY)
 
 
 def is_compiled(part: type[Part]) -> bool:
@@ -265,20 +263,21 @@ def function_of(part: type[Part]) -> Any:
         check.check(part)
         user = clone(part.function(), _OPTIONS | {"boundscheck": True})
         if not cache.is_kept(key):
-            check.check_types(part, user, table.signature_of(*arguments(part)))
+            check.check_types(part, user, users.signature_of(*arguments(part)))
         scope = dict(globals()) | {
             "user": user,
             "PARAMS": part.Params.dtype,
             "STATE": part.StateRecord.dtype,
         }
-        template, handed = _check, arguments(part)
+        template: Any = _check
+        handed: tuple[Any, ...] = arguments(part)
         if issubclass(part, Strategy):
             template, handed = _walk, (nb.voidptr, nb.int64, Book)
             step = types.FunctionType(_step.__code__, scope, _step.__name__)
             scope["_step"] = numba.njit(**_INNER, forceinline=True)(step)
             scope |= {one.__name__: clone(one, _INNER) for one in (is_quiet, is_news)}
         entry = _named(template, f"{part.__name__}_{key}", scope)
-        signature = table.signature_of(*handed)
+        signature = users.signature_of(*handed)
         _kept[key] = numba.njit(signature, **_INNER, **_stored())(entry)
         cache.keep(key)
     return _kept[key]
@@ -295,18 +294,16 @@ def _walked(
     part: Part, answer: Any, _error: int, _params: int, state: int, events: int, count: int, at: int
 ) -> int:
     book = Book.from_address(at)
-    shown = 0
+    shown = failed = 0
     while shown < count:
         event = Event.from_address(events + shown * Event.dtype.itemsize)
         if shown > 0 and not is_quiet(book, event):
             break
-        failed = _called(part, state, event.bar, book.out) < 0
+        failed = _called(part, state, event.bar, book.out)
         shown += 1
-        if failed:
-            shown = -shown
-        if failed or is_news(book):
+        if failed != 0 or is_news(book):
             break
-    answer[0] = shown
+    answer[0] = shown if failed == 0 else -shown
     return 0
 
 

@@ -28,15 +28,12 @@ from numba.core.typing.templates import (
 )
 from numba.np.numpy_support import from_dtype
 
-from engine.core.block import LOGS, PLACES, TABLES, word_of
+from engine.core.block import LOGS, PLACES, TABLES
 from engine.core.compile.record import WORD, Record
-from engine.core.records import Bar, Book, Event
+from engine.core.records import Bar
 
 _I64 = ir.IntType(64)
 _BYTES = ir.IntType(8).as_pointer()
-_INTEGER = types.int64
-_LINE = 64  # bytes that a processor fetches at once
-_BAR = (Event.dtype.fields or {})["bar"][1]  # where it stands in an event, in bytes
 
 _checks = [False]
 
@@ -92,19 +89,20 @@ class _CoreModel(models.StructModel):
         super().__init__(manager, kind, members)
 
 
-def _word_at(builder: Any, base: Any, index: Any) -> Any:
+def word_at(builder: Any, base: Any, index: Any) -> Any:
     """Return the address of word `index` behind `base`."""
     return builder.gep(builder.bitcast(base, _I64.as_pointer()), [index])
 
 
 def _header_word(builder: Any, base: Any, index: int) -> Any:
     """Load a word of a header; headers never change, which lets the compiler load it once."""
-    word = builder.load(_word_at(builder, base, _I64(index)))
+    word = builder.load(word_at(builder, base, _I64(index)))
     word.set_metadata("invariant.load", builder.module.add_metadata([]))
     return word
 
 
-def _member(context: Any, builder: Any, value: Any, name: str) -> Any:
+def member(context: Any, builder: Any, value: Any, name: str) -> Any:
+    """Return one of the pointers of a `Core`."""
     return getattr(cgutils.create_struct_proxy(core_type)(context, builder, value=value), name)
 
 
@@ -123,11 +121,12 @@ class _CoreAttributes(AttributeTemplate):
 
 
 @lower_getattr_generic(CoreType)
-def _lower_core_attribute(context: Any, builder: Any, kind: Any, value: Any, name: str) -> Any:
-    base = _member(context, builder, value, "log" if name in LOGS else "block")
+def lower_core_attribute(context: Any, builder: Any, kind: Any, value: Any, name: str) -> Any:
+    """Return a table of a `Core`, or the record where it has one row."""
+    base = member(context, builder, value, "log" if name in LOGS else "block")
     record, single = TABLES[name]
     offset, rows = (_header_word(builder, base, PLACES[name] + i) for i in range(2))
-    first = builder.bitcast(_word_at(builder, base, offset), _BYTES)
+    first = builder.bitcast(word_at(builder, base, offset), _BYTES)
     if single:
         return builder.bitcast(first, context.get_value_type(record_type(record)))
     table = cgutils.create_struct_proxy(TableType(record_type(record)))(context, builder)
@@ -162,7 +161,7 @@ class _TypeLen(AbstractTemplate):
         return None
 
 
-def _row(context: Any, builder: Any, kind: TableType, value: Any, index: Any) -> Any:
+def row_address(context: Any, builder: Any, kind: TableType, value: Any, index: Any) -> Any:
     """Return the address of row `index`; in a checked build, raise where there is none."""
     table = cgutils.create_struct_proxy(kind)(context, builder, value=value)
     if is_checked():
@@ -170,13 +169,13 @@ def _row(context: Any, builder: Any, kind: TableType, value: Any, index: Any) ->
         with builder.if_then(outside, likely=False):
             context.call_conv.return_user_exc(builder, IndexError, (f"{kind}: no such row",))
     words = kind.row.size // WORD if isinstance(kind.row, types.Record) else 1
-    return _word_at(builder, table.data, builder.mul(index, _I64(words)))
+    return word_at(builder, table.data, builder.mul(index, _I64(words)))
 
 
 @lower_builtin(operator.getitem, TableType, types.Integer)
 def _lower_getitem(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     kind = sig.args[0]
-    address = _row(context, builder, kind, *args)
+    address = row_address(context, builder, kind, *args)
     if isinstance(kind.row, types.Record):
         return builder.bitcast(address, context.get_value_type(kind.row))
     return builder.load(builder.bitcast(address, context.get_value_type(kind.row).as_pointer()))
@@ -185,7 +184,7 @@ def _lower_getitem(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 @lower_builtin(operator.setitem, TableType, types.Integer, types.Any)
 def _lower_setitem(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     kind = sig.args[0]
-    address = _row(context, builder, kind, args[0], args[1])
+    address = row_address(context, builder, kind, args[0], args[1])
     number = context.get_value_type(kind.row)
     builder.store(args[2], builder.bitcast(address, number.as_pointer()))
     return context.get_dummy_value()
@@ -196,7 +195,7 @@ def _lower_len(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     return cgutils.create_struct_proxy(sig.args[0])(context, builder, value=args[0]).rows
 
 
-# ── from arrays to pointers, and to users' functions ──────────────────────────────────────────
+# ── from arrays to pointers, and to what stands behind the tables ─────────────────────────────
 
 
 def _data(context: Any, builder: Any, kind: Any, array: Any) -> Any:
@@ -233,52 +232,13 @@ def rows(typing: Any, array: Any) -> Any:
 
 
 @intrinsic
-def record_at(typing: Any, address: Any, dtype: Any) -> Any:
-    """Return the record at an address."""
-
-    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.bitcast(args[0], context.get_value_type(dtype.dtype))
-
-    return dtype.dtype(types.voidptr, dtype), build
-
-
-@intrinsic
-def copy_of(typing: Any, address: Any, dtype: Any) -> Any:
-    """Return a copy of the record at an address, which lives as long as the function that asks.
-
-    Nobody else can write to it, so that the compiler keeps its fields in registers.
-    """
-
-    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        words = _I64(dtype.dtype.size // WORD)
-        own = cgutils.alloca_once(builder, _I64, size=words)
-        cgutils.raw_memcpy(builder, own, builder.bitcast(args[0], own.type), words, WORD)
-        return builder.bitcast(own, context.get_value_type(dtype.dtype))
-
-    return dtype.dtype(types.voidptr, dtype), build
-
-
-@intrinsic
-def write_back(typing: Any, record: Any, address: Any) -> Any:
-    """Copy a record to an address."""
-
-    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        words = _I64(record.size // WORD)
-        target, source = (builder.bitcast(one, _I64.as_pointer()) for one in reversed(args))
-        cgutils.raw_memcpy(builder, target, source, words, WORD)
-        return context.get_dummy_value()
-
-    return types.none(record, types.voidptr), build
-
-
-@intrinsic
 def bar_address(typing: Any, core: Any, place: Any) -> Any:
     """The compiled form of `block.bar_at`: the record at a word offset in the block."""
     bar = record_type(Bar)
 
     def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        base = _member(context, builder, args[0], "block")
-        return builder.bitcast(_word_at(builder, base, args[1]), context.get_value_type(bar))
+        base = member(context, builder, args[0], "block")
+        return builder.bitcast(word_at(builder, base, args[1]), context.get_value_type(bar))
 
     return bar(core, types.int64), build
 
@@ -305,113 +265,5 @@ def store_number(typing: Any, core: Any, place: Any, number: Any) -> Any:
 
 
 def _number_at(context: Any, builder: Any, core: Any, place: Any) -> Any:
-    base = _member(context, builder, core, "block")
-    return builder.bitcast(_word_at(builder, base, place), ir.DoubleType().as_pointer())
-
-
-@intrinsic
-def call_address(
-    typing: Any, core: Any, function: Any, params: Any, state: Any, given: Any, taken: Any
-) -> Any:
-    """The compiled form of `block.call`: through the address in `core.addresses`."""
-
-    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        core, function, params, state, given, taken = args
-        return _call(context, builder, core, function, (params, state), [given, taken])
-
-    return _INTEGER(core, _INTEGER, _INTEGER, _INTEGER, given, taken), build
-
-
-@intrinsic
-def show_address(typing: Any, core: Any, k: Any, bar: Any) -> Any:
-    """The compiled form of `block.show`: a walk over one bar."""
-
-    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        core, k, bar = args
-        first = builder.gep(builder.bitcast(bar, _BYTES), [_I64(-_BAR)])
-        return _walk(context, builder, core, k, first, _I64(1))
-
-    return _INTEGER(core, _INTEGER, bar), build
-
-
-@intrinsic
-def walk_address(typing: Any, core: Any, k: Any, events: Any, first: Any, last: Any) -> Any:
-    """The compiled form of `block.walk`."""
-
-    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        core, k, events, first, last = args
-        event = _row(context, builder, sig.args[2], events, first)
-        return _walk(context, builder, core, k, event, builder.sub(last, first))
-
-    return _INTEGER(core, _INTEGER, events, _INTEGER, _INTEGER), build
-
-
-def _walk(context: Any, builder: Any, core: Any, k: Any, event: Any, count: Any) -> Any:
-    """Call the function of book `k`: see `build._walk`."""
-    table = TableType(record_type(Book))
-    books = _lower_core_attribute(context, builder, core_type, core, "books")
-    book = builder.bitcast(_row(context, builder, table, books, k), _I64.as_pointer())
-    step, params, state = (
-        builder.load(builder.gep(book, [_I64(word_of(Book, name))]))
-        for name in ("step", "params", "state")
-    )
-    return _call(context, builder, core, step, (params, state), [event, count, book])
-
-
-def _call(
-    context: Any, builder: Any, core: Any, function: Any, places: tuple[Any, Any], given: list[Any]
-) -> Any:
-    """Call a user's function by its number, with what stands at two places of the block, and more.
-
-    The call follows numba's own convention, int32(answer*, error**, arguments…), which saves the
-    second call that a C function's wrapper would make. Users' functions answer below 0 for an error
-    and never set `error`.
-    """
-    base, addresses = (_member(context, builder, core, name) for name in ("block", "addresses"))
-    address = builder.load(_word_at(builder, addresses, function))
-    rows = [builder.bitcast(_word_at(builder, base, at), _BYTES) for at in places]
-    rows += [one if one.type == _I64 else builder.bitcast(one, _BYTES) for one in given]
-    answer, error = cgutils.alloca_once(builder, _I64), cgutils.alloca_once(builder, _BYTES)
-    builder.store(_BYTES(None), error)
-    kinds = [answer.type, error.type, *(row.type for row in rows)]
-    shape = ir.FunctionType(ir.IntType(32), kinds)
-    builder.call(builder.inttoptr(address, shape.as_pointer()), [answer, error, *rows])
-    return builder.load(answer)
-
-
-@intrinsic
-def event_behind(typing: Any, events: Any, n: Any) -> Any:
-    """Return the n-th event behind the one at an address."""
-    event = record_type(Event)
-
-    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        address = _word_at(builder, args[0], builder.mul(args[1], _I64(Event.words)))
-        return builder.bitcast(address, context.get_value_type(event))
-
-    return event(types.voidptr, types.int64), build
-
-
-@intrinsic
-def prefetch(typing: Any, events: Any, n: Any) -> Any:
-    """Have what `event_behind` would return brought near; nothing happens where there is none."""
-
-    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        first = _word_at(builder, args[0], builder.mul(args[1], _I64(Event.words)))
-        flag = ir.IntType(32)
-        shape = ir.FunctionType(ir.VoidType(), [_BYTES, flag, flag, flag])
-        fetch = cgutils.get_or_insert_function(builder.module, shape, "llvm.prefetch.p0i8")
-        for word in range(0, Event.words, _LINE // WORD):
-            address = builder.bitcast(_word_at(builder, first, _I64(word)), _BYTES)
-            builder.call(fetch, [address, flag(0), flag(2), flag(1)])
-        return context.get_dummy_value()
-
-    return types.none(types.voidptr, types.int64), build
-
-
-def signature_of(*handed: Any) -> Any:
-    """Return the signature of a user's function: int64(params, state, …).
-
-    What else it is handed is a record, or numba's own type of it.
-    """
-    kinds = (record_type(one) if isinstance(one, type) else one for one in handed)
-    return types.int64(types.voidptr, types.voidptr, *kinds)
+    base = member(context, builder, core, "block")
+    return builder.bitcast(word_at(builder, base, place), ir.DoubleType().as_pointer())
