@@ -17,8 +17,10 @@ def is_idle(core: Core, event: Event) -> bool:
 
     Nothing is at work in that book, and its position is none that a venue could liquidate.
     """
+    if event.kind != Kind.BAR or event.history != 0:
+        return False
     symbol = core.symbols[event.symbol]
-    if symbol.is_plain == 0 or event.kind != Kind.BAR or event.history != 0:
+    if symbol.is_plain == 0:
         return False
     book = core.books[symbol.book_first]
     if book.orders > 0 or book.step < 0 or event.span != book.span:
