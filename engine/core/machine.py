@@ -28,7 +28,7 @@ class Machine(Protocol):
 
 
 class Compiled:
-    """The machine that trades: nogil machine code, about 20 ns an event."""
+    """The machine that trades: nogil machine code, some nanoseconds an event."""
 
     def __init__(self, plan: Layout) -> None:
         from engine.core.compile import build  # numba takes half a second to import

@@ -74,8 +74,13 @@ def test_what_makes_a_symbol_plain() -> None:
         return list(table_of(block, "symbols")["is_plain"].tolist())
 
     given: dict[str, Any] = {"symbols": ("X/USD",), "span": MINUTE}
-    fixed = {"sizing": Sizing.FIXED, "quantity": 1.0}
-    measured = {"sizing": Sizing.VOLATILITY, "aim": 1.0, "length": 3, "ratio_max": 0.5}
+    fixed: dict[str, Any] = {"sizing": Sizing.FIXED, "quantity": 1.0}
+    measured: dict[str, Any] = {
+        "sizing": Sizing.VOLATILITY,
+        "aim": 1.0,
+        "length": 3,
+        "ratio_max": 0.5,
+    }
     hold = Instance("hold", BuyAndHold(), **given, **fixed)
     assert is_plain(hold) == [1]
     assert is_plain(hold, Instance("too", Donchian(), **given, **fixed)) == [0]
