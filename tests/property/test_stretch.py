@@ -64,6 +64,8 @@ def tape(seed: int) -> Any:
     for symbol in range(random.integers(1, 3)):
         bars = random_bars(n, seed + symbol, spread=float(random.choice([0.003, 0.03])))
         bars["symbol"] = symbol
+        if random.random() < 0.2:  # some of them are of another length
+            bars["span"][random.integers(0, n, 10)] = 5 * MINUTE
         events.append(bars)
     for ts in random.integers(0, n * MINUTE, random.integers(0, 9)).tolist():
         events += [
@@ -72,7 +74,8 @@ def tape(seed: int) -> Any:
             target(ts, 0.0, kind=Kind.TIMER),
         ]
     merged = numbered(*events)
-    merged["history"][: random.choice([0, 0, 20])] = 1
+    first = random.choice([0, n // 2])  # the past may come late: after an outage
+    merged["history"][first : first + random.choice([0, 0, 20])] = 1
     return merged
 
 
@@ -92,7 +95,7 @@ def played(machine: type, plan: Portfolio, events: Any, size: int, is_long: bool
     return done
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @given(alone(), tapes)
 def test_bars_at_once_leave_what_the_long_way_leaves(plan: Portfolio, events: Any) -> None:
     long_way = state(played(Compiled, plan, events, 1, is_long=True))
