@@ -37,7 +37,8 @@ def advance(core: Core, events: Sequence[Event], first: int, last: int, equity: 
     Fills come before decisions: an order can be filled by the next event at the earliest.
 
         field of the state             written by
-        account ts seq history         advance, stretch
+        account ts seq                 advance, stretch.walk_on, stretch.value
+        account history                advance
         account cash                   ledger.post, ledger.fund
         account fees                   ledger.post
         account value equity           ledger.mark, ledger.add_up, ledger.fund, stretch.value

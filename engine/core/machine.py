@@ -37,10 +37,14 @@ class Compiled:
         self.block, self.log = assemble(plan)
         self._addresses, self._alive = build.addresses_of(plan.parts)
         self._run = build.driver()
+        self._interrupts = build.interrupts
 
     def advance(self, events: Rows, first: int, last: int, equity: Curve) -> int:
         """Process events[first:last]; see `core.advance`."""
-        return self._run(self.block, self._addresses, self.log, events, first, last, equity)
+        done = self._run(self.block, self._addresses, self.log, events, first, last, equity)
+        if self._interrupts:
+            raise self._interrupts.pop()
+        return done
 
 
 class Interpreted:
@@ -116,7 +120,7 @@ class Drained:
             words, used = count * TABLES[name][0].words, self._used[name]
             end = used + words
             if end > len(self._words[name]):
-                roomier = np.empty(int(end * max(_SPARE, _SPARE / done)), np.int64)
+                roomier = np.empty(int(end * min(max(_SPARE, _SPARE / done), _MOST)), np.int64)
                 roomier[:used] = self._words[name][:used]
                 self._words[name] = roomier
             first = int(machine.log[PLACES[name]])
@@ -146,4 +150,5 @@ def _empty(machine: Machine) -> None:
 
 _ROWS = word_of(Log, "rows")  # the counts of the logs stand before it, in their order
 _NO_ROWS = {name: np.empty(0, TABLES[name][0].dtype) for name in LOGS[1:]}
-_SPARE = 1.2  # of the room that is expected to be needed
+_SPARE = 1.2  # times the room that is expected to be needed …
+_MOST = 8.0  # … and not more than that much of what is: a dense beginning tells little

@@ -17,7 +17,7 @@ def is_idle(core: Core, event: Event) -> bool:
 
     Nothing is at work in that book, and its position is none that a venue could liquidate.
     """
-    if event.kind != Kind.BAR or event.history != 0:
+    if event.kind != Kind.BAR:
         return False
     symbol = core.symbols[event.symbol]
     if symbol.is_plain == 0:
@@ -31,9 +31,12 @@ def is_idle(core: Core, event: Event) -> bool:
 def walk_on(core: Core, events: Sequence[Event], first: int, last: int, equity: Any) -> int:
     """Show an idle book its bars from `first` on, until one of them or its strategy says more.
 
-    Returns the index behind the last one shown. What the strategy then wants is acted upon.
+    Returns the index behind the last one shown. What the strategy then wants is acted upon. Where
+    the logs are to be emptied first, that is behind one bar.
     """
     account, k = core.account, core.symbols[events[first].symbol].book_first
+    if core.log.rows > core.log.rows_max:
+        last = first + 1
     shown = walk(core, k, events, first, last)
     end = first + abs(shown)
     value(core, events, first, end, equity)

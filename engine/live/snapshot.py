@@ -267,7 +267,8 @@ def restore_best(former: Former, since: Iterable[Rows], plan: Layout, block: Wor
 def protect_again(machine: Machine, fresh: Iterable[int]) -> None:
     """Set the stops and takes of what is held anew: their ratios may have been edited.
 
-    A strategy that began anew may not know the prices that it had set; they then stay.
+    A strategy that began anew may not know the prices that it had set; they then stay, as its own,
+    until it sets others.
     """
     core = Core(machine.block, machine.log, ())
     for k, book in enumerate(core.books):
@@ -275,8 +276,11 @@ def protect_again(machine: Machine, fresh: Iterable[int]) -> None:
             stop, take = book.stop, book.take
             protect(core, k)
             if k in fresh:
-                book.stop = book.stop or stop
-                book.take = book.take or take
+                if book.stop == 0.0:
+                    book.wish.stop = book.out.stop = stop
+                if book.take == 0.0:
+                    book.wish.take = book.out.take = take
+                protect(core, k)
 
 
 def tell_again(machine: Machine, fresh: Iterable[int]) -> None:

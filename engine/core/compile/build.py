@@ -51,7 +51,7 @@ from engine.errors import ConfigError
 _OPTIONS = {"nogil": True, "error_model": "python"}
 _BARE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 _INNER = _OPTIONS | _BARE | {"_nrt": False}
-_ON_EVERY_EVENT = (
+_INLINED = (  # what runs on every event, and what one function alone calls
     *("fill_and_protect", "concerns", "on_prices", "mark", "extend", "show", "step"),
     *("is_idle", "walk_on", "value", "is_quiet", "is_news"),
     *("meet", "post", "add_up", "decide", "_look", "_against", "_watch"),
@@ -76,6 +76,7 @@ Walked = ctypes.CFUNCTYPE(
 )
 Checked = ctypes.CFUNCTYPE(ctypes.c_int32, _ANSWER, *[_ADDRESS] * 3, _ADDRESS, _ADDRESS)
 advance = advance_module.advance
+interrupts: list[BaseException] = []  # raised amid compiled code, to be raised behind it
 _kept: dict[str, Any] = {}
 
 
@@ -113,7 +114,7 @@ def _clone(
         function.__code__, scope, function.__name__, function.__defaults__, function.__closure__
     )
     copy.__module__ = __name__  # numba imports this with cached code; a notebook is no module
-    hot = function.__name__ in _ON_EVERY_EVENT  # said to each: numba's functions inherit it
+    hot = function.__name__ in _INLINED  # said to each: numba's functions inherit it
     made[function] = numba.njit(**options, forceinline=hot)(copy)
     return made[function]
 
@@ -211,19 +212,21 @@ def _step(p: Any, s: Any, bar: Any, out: Any) -> int:
 
 
 def _walk(params: Any, state: Any, events: Any, count: int, book: Any) -> int:
-    p: Any = copy_of(params, PARAMS)
-    s: Any = copy_of(state, STATE)
+    own_params: Any = record_at(params, PARAMS)
+    own_state: Any = record_at(state, STATE)
+    p, s = copy_of(own_params), copy_of(own_state)
     shown = answer = 0
     while shown < count:
         event: Any = event_behind(events, shown)
         if shown > 0 and not is_quiet(book, event):
             break
         prefetch(events, shown + AHEAD)
-        answer = _step(p, s, event.bar, book.out)
+        answer = _step(p, s, copy_of(event.bar), book.out)
         shown += 1
         if answer != 0 or is_news(book):
             break
-    write_back(s, state)
+    write_back(p, own_params)
+    write_back(s, own_state)
     return shown if answer == 0 else -shown
 
 
@@ -315,12 +318,18 @@ def _checked(
 
 
 def _called(part: Part, state: int, given: Record, taken: Record) -> int:
-    """Return -1 where a user's Python function raised, 1 where a check denied, else 0."""
+    """Return -1 where a user's Python function raised, 1 where a check denied, else 0.
+
+    What is to end the program must be raised again: no exception passes through compiled code.
+    """
     try:
         s = type(part).StateRecord.from_address(state)
         denied = type(part).function()(part, s, given, taken)
     except Exception as raised:
         part.raised = raised
+        return -1
+    except BaseException as raised:
+        interrupts.append(raised)
         return -1
     return 1 if denied and part.entry == "check" else 0
 

@@ -119,27 +119,26 @@ def record_at(typing: Any, address: Any, dtype: Any) -> Any:
 
 
 @intrinsic
-def copy_of(typing: Any, address: Any, dtype: Any) -> Any:
-    """Return a copy of the record at an address, which lives as long as the function that asks.
+def copy_of(typing: Any, record: Any) -> Any:
+    """Return a copy of a record, which lives as long as the function that asks.
 
     Nobody else can write to it, so that the compiler keeps its fields in registers. A large record
     is none to be kept there: it is returned as it stands.
     """
 
     def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        record, kind = dtype.dtype, context.get_value_type(dtype.dtype)
         if not _is_small(record):
-            return builder.bitcast(args[0], kind)
+            return args[0]
         words = _I64(record.size // WORD)
         own = cgutils.alloca_once(builder, _I64, size=words)
         cgutils.raw_memcpy(builder, own, builder.bitcast(args[0], own.type), words, WORD)
-        return builder.bitcast(own, kind)
+        return builder.bitcast(own, args[0].type)
 
-    return dtype.dtype(types.voidptr, dtype), build
+    return record(record), build
 
 
 @intrinsic
-def write_back(typing: Any, record: Any, address: Any) -> Any:
+def write_back(typing: Any, copy: Any, record: Any) -> Any:
     """Copy what `copy_of` has returned to where it came from."""
 
     def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -148,7 +147,7 @@ def write_back(typing: Any, record: Any, address: Any) -> Any:
             cgutils.raw_memcpy(builder, target, source, _I64(record.size // WORD), WORD)
         return context.get_dummy_value()
 
-    return types.none(record, types.voidptr), build
+    return types.none(copy, record), build
 
 
 def _is_small(record: types.Record) -> bool:
