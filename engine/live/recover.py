@@ -259,7 +259,7 @@ def _adapt(
     restore_ledger(former, progress["account"], held, found.machine)
     restore_best(former, since, plan, block)
     tell_again(found.machine, fresh)
-    protect_again(found.machine, fresh)
+    protect_again(former, held, found.machine, fresh)
     latches = queries.latches(connection).values()
     for k, book in enumerate(table_of(block, "books")):
         instance, symbol = plan.book(k)

@@ -264,23 +264,29 @@ def restore_best(former: Former, since: Iterable[Rows], plan: Layout, block: Wor
         book["best"] = max(prices, key=lambda price: side * price)
 
 
-def protect_again(machine: Machine, fresh: Iterable[int]) -> None:
+def protect_again(
+    former: Former,
+    positions: Mapping[tuple[str, str], bytes],
+    machine: Machine,
+    fresh: Iterable[int],
+) -> None:
     """Set the stops and takes of what is held anew: their ratios may have been edited.
 
-    A strategy that began anew may not know the prices that it had set; they then stay, as its own,
-    until it sets others.
+    A strategy that began anew may not know the prices that it had asked for (`positions`, as in
+    `restore_ledger`); they stay, as its own, until it asks for others.
     """
     core = Core(machine.block, machine.log, ())
     for k, book in enumerate(core.books):
-        if book.position != 0.0:
-            stop, take = book.stop, book.take
-            protect(core, k)
-            if k in fresh:
-                if book.stop == 0.0:
-                    book.wish.stop = book.out.stop = stop
-                if book.take == 0.0:
-                    book.wish.take = book.out.take = take
-                protect(core, k)
+        instance, symbol = machine.plan.book(k)
+        if book.position == 0.0:
+            continue
+        if k in fresh:
+            asked = _apart(former, positions[instance.name, symbol])[0]["wish"]
+            for name in ("stop", "take"):
+                if getattr(book.out, name) == 0.0:
+                    setattr(book.wish, name, asked[name])
+                    setattr(book.out, name, asked[name])
+        protect(core, k)
 
 
 def tell_again(machine: Machine, fresh: Iterable[int]) -> None:

@@ -1,5 +1,6 @@
 """Bars that are taken at once: where a walk over them ends. (`engine/core/stretch.py`)"""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -7,12 +8,15 @@ import pytest
 
 from engine.core.assemble import layout
 from engine.core.block import table_of
-from engine.core.machine import Compiled, Interpreted
+from engine.core.compile import build
+from engine.core.compile.declare import Rule, Strategy
+from engine.core.machine import Compiled, Interpreted, drain
 from engine.core.portfolio import Instance
-from engine.core.records import FillOn, Reason, Sizing
+from engine.core.protect import NEVER
+from engine.core.records import Bar, FillOn, Out, Reason, Sizing
 from engine.strategies.buy_and_hold import BuyAndHold
 from engine.strategies.donchian import Donchian
-from tests.market import MINUTE, bar_events, follower, go_on, portfolio
+from tests.market import MINUTE, bar_events, follower, go_on, portfolio, state
 from tests.quoting import Quoting
 
 MACHINES = pytest.mark.parametrize("machine", [Compiled, Interpreted])
@@ -97,3 +101,92 @@ def test_a_walk_goes_on_over_the_end_of_no_call() -> None:
     assert machine.advance(events, 0, 4, equity) == 4
     assert np.isnan(equity[4:]).all()
     assert table_of(machine.block, "account")["seq"][0] == 3
+
+
+@MACHINES
+def test_a_flat_book_is_left_at_no_price(machine: type) -> None:
+    bars = [STILL, STILL, [100.0, 100.5, 80.0, 85.0, 1.0], STILL]
+    book = table_of(
+        go_on(machine(layout(held(stop_loss=0.1))), bar_events(bars)).machine.block, "books"
+    )
+    assert book["position"][0] == 0.0
+    assert (book["floor"][0], book["ceiling"][0]) == (-math.inf, math.inf)
+    assert book["due"][0] == NEVER
+
+
+@MACHINES
+def test_a_call_ends_behind_each_bar_whose_rows_must_be_taken_away_first(machine: type) -> None:
+    """A signal on bar 0, its fill on bar 1, a stop on bar 7: live writes each before it goes on."""
+    events = bar_events([STILL] * REACHED + [[100.0, 100.5, 80.0, 85.0, 1.0]] + [STILL] * 4)
+    made, equity, ends = machine(layout(held(stop_loss=0.1))), np.empty(len(events)), [0]
+    table_of(made.log, "log")["rows_max"] = 0
+    while ends[-1] < len(events):
+        ends.append(made.advance(events, ends[-1], len(events), equity))
+        drain(made)
+    assert ends == [0, 1, ENTERED + 1, REACHED + 1, len(events)]
+
+
+class Interrupted(Strategy):
+    """Is interrupted by a person at its third bar."""
+
+    compiled = False
+
+    class State:
+        count: int
+
+    def step(p, s: State, bar: Bar, out: Out) -> None:
+        s.count += 1
+        if s.count == 3:
+            raise KeyboardInterrupt
+
+
+class InterruptedRule(Rule):
+    """Is interrupted by a person whenever it is asked."""
+
+    compiled = False
+    reason = "interrupted"
+
+    def check(p, s, view, intent):  # type: ignore[no-untyped-def]
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("strategy", "rules"),
+    [(Interrupted(), ()), (BuyAndHold(), (("it", InterruptedRule()),))],
+)
+def test_an_interrupt_amid_a_step_ends_the_call(strategy: Any, rules: Any) -> None:
+    instance = Instance("it", strategy, ("X/USD",), MINUTE, Sizing.FIXED, 1.0)
+    made = Compiled(layout(portfolio(instance, rules=rules)))
+    before = np.full(12, 7.0)
+    with pytest.raises(KeyboardInterrupt):
+        made.advance(bar_events([STILL] * 10), 0, 10, before[1:11])
+    assert (before[0], before[11]) == (7.0, 7.0)
+    assert build.interrupts == []
+
+
+def bend(p: Any, bar: Any) -> None:
+    """Write to what a step only reads; the check of its text cannot see that."""
+    p.level += 1.0
+    bar.close = 1.0
+
+
+class Bending(Strategy):
+    """Changes its mind whenever its own parameter has passed another ten."""
+
+    level: float = 0.0
+
+    def step(p, s: object, bar: Bar, out: Out) -> None:
+        bend(p, bar)
+        out.target = 1.0 if p.level % 20.0 < 10.0 else 0.0
+
+
+def test_a_step_that_bends_what_it_reads_does_the_same_in_calls_of_any_length() -> None:
+    instance = Instance("it", Bending(), ("X/USD",), MINUTE, Sizing.FIXED, 1.0)
+    events = bar_events([[100.0, 101.0, 99.0, 100.0 + i % 7, 1.0] for i in range(100)])
+    found = [
+        state(go_on(Compiled(layout(portfolio(instance))), events.copy(), size))
+        for size in (1, 7, 1 << 30)
+    ]
+    assert found[0] == found[1] == found[2]
+    assert len(go_on(Compiled(layout(portfolio(instance))), events).logs["trades"]) == 5
+    assert events["bar"]["close"].min() == 100.0

@@ -14,6 +14,7 @@ from engine.live.snapshot import (
     Former,
     carry_over,
     copy_fresh,
+    protect_again,
     restore_ledger,
     sections,
     tell_again,
@@ -49,8 +50,10 @@ def edited(plan: Portfolio, former_plan: Portfolio | None = None) -> Machine:
     go_on(warm, history)
     copy_fresh(former, warm.block, made.plan, made.block, fresh)
     account = table_of(block, "account")[0].tobytes()
-    restore_ledger(former, account, {("it", "X/USD"): b"".join(words)}, made)
+    held = {("it", "X/USD"): b"".join(words)}
+    restore_ledger(former, account, held, made)
     tell_again(made, fresh)
+    protect_again(former, held, made, fresh)
     return made
 
 
