@@ -17,7 +17,7 @@ def is_idle(core: Core, event: Event) -> bool:
 
     Nothing is at work in that book, and its position is none that a venue could liquidate.
     """
-    if event.kind != Kind.BAR:
+    if event.kind != Kind.BAR or event.history != 0:
         return False
     symbol = core.symbols[event.symbol]
     if symbol.is_plain == 0:

@@ -16,6 +16,7 @@ from engine.core.protect import NEVER
 from engine.core.records import Bar, FillOn, Out, Reason, Sizing
 from engine.strategies.buy_and_hold import BuyAndHold
 from engine.strategies.donchian import Donchian
+from engine.strategies.ema_cross import EmaCross
 from tests.market import MINUTE, bar_events, follower, go_on, portfolio, state
 from tests.quoting import Quoting
 
@@ -59,6 +60,19 @@ def test_each_bar_of_a_walk_has_its_equity(machine: type) -> None:
     account, symbol = (table_of(done.machine.block, name)[0] for name in ("account", "symbols"))
     assert (account["ts"], account["seq"]) == (6 * MINUTE, 5)
     assert (symbol["price"], symbol["price_ts"], symbol["value"]) == (100.25, 6 * MINUTE, 100.25)
+
+
+@MACHINES
+def test_a_walk_does_not_carry_the_past_over_into_the_present(machine: type) -> None:
+    """The first signal on the bar behind history is acted upon, be history one bar or two."""
+    instance = Instance("it", EmaCross(fast=1, slow=3), ("X/USD",), MINUTE, Sizing.FIXED, 1.0)
+    closes = [100.0, 99.0, 98.0, 97.0, 110.0, 111.0]
+    events = bar_events([[close, close, close, close, 1.0] for close in closes])
+    for past in (3, 4):
+        events["history"] = 0
+        events["history"][:past] = 1
+        logs = go_on(machine(layout(portfolio(instance))), events).logs
+        assert logs["signals"]["seq"].tolist() == logs["decisions"]["seq"].tolist() == [4]
 
 
 @MACHINES
