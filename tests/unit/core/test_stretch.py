@@ -11,7 +11,7 @@ from engine.core.block import table_of
 from engine.core.compile import build
 from engine.core.compile.declare import Rule, Strategy
 from engine.core.machine import Compiled, Interpreted, drain
-from engine.core.portfolio import Instance
+from engine.core.portfolio import Instance, Instrument
 from engine.core.protect import NEVER
 from engine.core.records import Bar, FillOn, Out, Reason, Sizing
 from engine.strategies.buy_and_hold import BuyAndHold
@@ -115,6 +115,18 @@ def test_a_walk_goes_on_over_the_end_of_no_call() -> None:
     assert machine.advance(events, 0, 4, equity) == 4
     assert np.isnan(equity[4:]).all()
     assert table_of(machine.block, "account")["seq"][0] == 3
+
+
+@MACHINES
+def test_a_venue_liquidates_amid_quiet_bars(machine: type) -> None:
+    """Ten times leverage, bought at 100: gone at 90.45, which bar REACHED falls through."""
+    instrument = Instrument("X/USD", leverage=10.0, maintenance=0.005)
+    instance = Instance("it", BuyAndHold(), ("X/USD",), MINUTE, Sizing.FIXED, 1.0)
+    plan = portfolio(instance, cash=1_000.0, instruments=(instrument,))
+    events = bar_events([STILL] * REACHED + [[100.0, 100.5, 85.0, 95.0, 1.0]] + [STILL] * 4)
+    fills = go_on(machine(layout(plan)), events).logs["fills"]
+    assert fills["seq"].tolist() == [ENTERED, REACHED]
+    assert fills["reason"].tolist() == [Reason.SIGNAL, Reason.LIQUIDATION]
 
 
 @MACHINES
