@@ -15,7 +15,7 @@ from engine.core.protect import NEVER
 from engine.core.records import ORDERS_PER_BOOK, RUNGS_MAX, Roi, Rung, Sizing
 from engine.errors import ConfigError
 
-LOG_ROWS = 1 << 14
+LOG_ROWS = 1 << 16
 _SAME = (  # fields of a book that are those of its instance
     *("sizing", "quantity", "notional", "aim", "trades_min", "stop_loss", "take_profit"),
     *("trailing_distance", "trailing_activation", "break_even_at", "break_even_offset"),
