@@ -37,19 +37,19 @@ def advance(core: Core, events: Sequence[Event], first: int, last: int, equity: 
     Fills come before decisions: an order can be filled by the next event at the earliest.
 
         field of the state             written by
-        account ts seq                 advance, stretch.walk_on, stretch.value
+        account ts seq                 advance, stretch.walk_on, stretch.mark_bars
         account history                advance
         account cash                   ledger.post, ledger.fund
         account fees                   ledger.post
-        account value equity           ledger.mark, ledger.add_up, ledger.fund, stretch.value
+        account value equity           ledger.mark, ledger.add_up, ledger.fund, stretch.mark_bars
         account margin                 ledger.add_up
         account orders                 order.place, exits.reduce, match.again, ask.rest
         account killed, book paused    command.obey
         account failure failed_*       signal.fail, risk.deny
         book step                      signal.fail (-1)
-        symbol price price_ts          ledger.mark, stretch.value
+        symbol price price_ts          ledger.mark, stretch.mark_bars
         symbol position cost margin    ledger.add_up
-        symbol value                   ledger.add_up, ledger.mark, stretch.value
+        symbol value                   ledger.add_up, ledger.mark, stretch.mark_bars
         symbol volume room             advance.fill_and_protect, fill.execute (room)
         series *                       bar.gather, bar.close_bar
         watched bars in users' states  bar.keep
@@ -78,7 +78,7 @@ def advance(core: Core, events: Sequence[Event], first: int, last: int, equity: 
         if is_idle(core, event):
             i = walk_on(core, events, i, last, equity)
         else:
-            take(core, event)
+            act(core, event)
             i += 1
         equity[i - 1] = account.equity
         if account.failure != Failure.NONE:
@@ -110,7 +110,7 @@ def fill_and_protect(core: Core, event: Event) -> None:
         liquidate(core, s, bar, bar.low if symbol.position > 0.0 else bar.high)
 
 
-def take(core: Core, event: Event) -> None:
+def act(core: Core, event: Event) -> None:
     """Do what an event asks for, once what it fills is filled."""
     if event.kind <= Kind.TICK:
         on_prices(core, event)

@@ -39,7 +39,7 @@ def walk_on(core: Core, events: Sequence[Event], first: int, last: int, equity: 
         last = first + 1
     shown = walk(core, k, events, first, last)
     end = first + abs(shown)
-    value(core, events, first, end, equity)
+    mark_bars(core, events, first, end, equity)
     account.seq = events[end - 1].seq
     if shown < 0:
         fail(core, k, Failure.RAISED)
@@ -48,7 +48,7 @@ def walk_on(core: Core, events: Sequence[Event], first: int, last: int, equity: 
     return end
 
 
-def value(core: Core, events: Sequence[Event], first: int, last: int, equity: Any) -> None:
+def mark_bars(core: Core, events: Sequence[Event], first: int, last: int, equity: Any) -> None:
     """Value one symbol at the close of each bar, as `ledger.mark` does."""
     account, symbol = core.account, core.symbols[events[first].symbol]
     if symbol.position == 0.0:

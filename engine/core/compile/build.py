@@ -53,7 +53,7 @@ _BARE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 _INNER = _OPTIONS | _BARE | {"_nrt": False}
 _INLINED = (  # what runs on every event, and what one function alone calls
     *("fill_and_protect", "concerns", "on_prices", "mark", "extend", "show", "step"),
-    *("is_idle", "walk_on", "value", "is_quiet", "is_news"),
+    *("is_idle", "walk_on", "mark_bars", "is_quiet", "is_news"),
     *("meet", "post", "add_up", "decide", "_look", "_against", "_watch"),
 )
 _BY_POINTER: dict[Any, Any] = {

@@ -1,6 +1,7 @@
 """Bars that are taken at once: where a walk over them ends. (`engine/core/stretch.py`)"""
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -10,18 +11,19 @@ from engine.core.assemble import layout
 from engine.core.block import table_of
 from engine.core.compile import build
 from engine.core.compile.declare import Rule, Strategy
-from engine.core.machine import Compiled, Interpreted, drain
+from engine.core.machine import Compiled, Drained, Interpreted, drain
 from engine.core.portfolio import Instance, Instrument
 from engine.core.protect import NEVER
 from engine.core.records import Bar, FillOn, Out, Reason, Sizing
 from engine.strategies.buy_and_hold import BuyAndHold
 from engine.strategies.donchian import Donchian
 from engine.strategies.ema_cross import EmaCross
-from tests.market import MINUTE, bar_events, follower, go_on, portfolio, state
+from tests.market import MINUTE, bar_events, follower, go_on, portfolio, random_bars, state
 from tests.quoting import Quoting
 
 MACHINES = pytest.mark.parametrize("machine", [Compiled, Interpreted])
 ENTERED, REACHED = 1, 7  # bars
+ONE = (Sizing.FIXED, 1.0)
 STILL = [100.0, 100.5, 99.5, 100.0, 1.0]
 
 
@@ -216,3 +218,44 @@ def test_a_step_that_bends_what_it_reads_does_the_same_in_calls_of_any_length() 
     assert found[0] == found[1] == found[2]
     assert len(go_on(Compiled(layout(portfolio(instance))), events).logs["trades"]) == 5
     assert events["bar"]["close"].min() == 100.0
+
+
+WALKS: list[Any] = []  # the frame of the walk that each bar was shown in
+
+
+class Noting(Strategy):
+    """Notes which of its bars one call has shown it."""
+
+    compiled = False
+
+    def step(p, s: object, bar: Bar, out: Out) -> None:
+        WALKS.append(sys._getframe(2))
+
+
+def test_quiet_bars_are_shown_in_one_call() -> None:
+    instance = Instance("it", Noting(), ("X/USD",), MINUTE, Sizing.FIXED, 1.0)
+    go_on(Compiled(layout(portfolio(instance))), bar_events([STILL] * 10))
+    assert len(WALKS) == 10
+    assert len(set(map(id, WALKS))) == 1
+    WALKS.clear()
+
+
+def test_what_is_drained_bit_by_bit_is_what_was_logged() -> None:
+    """Also where the room that was expected to be needed is too small, or too large."""
+    plan = layout(portfolio(Instance("it", EmaCross(fast=2, slow=3), ("X/USD",), MINUTE, *ONE)))
+    events = random_bars(2_000, seed=1)
+    whole = go_on(Compiled(plan), events).logs
+    for done in (1.0, 0.5, 1e-9):
+        made, drained, equity = Compiled(plan), Drained(), np.empty(len(events))
+        rows = 0
+        for first in range(0, len(events), 100):
+            assert made.advance(events, first, first + 100, equity) == first + 100
+            rows += drained.drain(made, done)
+        found = drained.rows()
+        assert rows == sum(map(len, whole.values())) > 1_000
+        assert {n: one.tobytes() for n, one in found.items()} == {
+            n: one.tobytes() for n, one in whole.items()
+        }
+        for one in found.values():
+            room: Any = one.base
+            assert room.nbytes <= 8 * one.nbytes
