@@ -1,6 +1,7 @@
 """chanquant <verb> [flags] [overrides]: every verb on one screen."""
 
 import argparse
+import contextlib
 import importlib
 import json
 import os
@@ -108,7 +109,10 @@ def _run(typed: list[str]) -> int:
     overrides = tuple(other for other in others if other not in words)
     options = {name: getattr(flags, name) for name in _OPTIONS if getattr(flags, name) is not None}
     given = Arguments(flags.json, flags.config_dir, overrides, words, flags.safe, options)
-    return int(module.run(given))
+    if not flags.json:
+        return int(module.run(given))
+    with contextlib.redirect_stdout(sys.stderr):  # a user's module and its steps may print
+        return int(module.run(given))
 
 
 def _flags(typed: list[str]) -> tuple[argparse.Namespace, list[str]]:

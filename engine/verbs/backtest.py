@@ -4,8 +4,6 @@ Writes a folder below report.directory. `chanquant backtest compare A B` puts tw
 by side: a page with both curves, the statistics with their differences, and the keys that differ.
 """
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +23,7 @@ def run(arguments: "Arguments") -> int:
     """Run, write the result's folder, and print the result; or compare two of them."""
     settings = compose(arguments.overrides, arguments.config_dir)
     if arguments.words:
-        return _compare(arguments.words, Path(settings.report.directory), arguments.json)
+        return _compare(arguments, Path(settings.report.directory))
     result = backtest(settings, watch=progress)
     folder = _free(Path(settings.report.directory) / result.facts["run_id"])
     try:
@@ -33,13 +31,14 @@ def run(arguments: "Arguments") -> int:
     except OSError as error:
         raise ConfigError(_unwritable(folder, error)) from error
     if arguments.json:
-        print(json.dumps(result.document() | {"folder": str(folder)}, indent=2, allow_nan=False))
+        arguments.answer(result.document() | {"folder": str(folder)})
     else:
         Console().print(render(result, folder))
     return 0
 
 
-def _compare(words: Sequence[str], directory: Path, as_json: bool) -> int:
+def _compare(arguments: "Arguments", directory: Path) -> int:
+    words = arguments.words
     if words[0] != "compare" or len(words) != 3:
         raise ConfigError(
             f"backtest: must be followed by overrides such as costs.taker=0, or by compare A B, was"
@@ -54,9 +53,9 @@ def _compare(words: Sequence[str], directory: Path, as_json: bool) -> int:
         compare.write(pair, page)
     except OSError as error:
         raise ConfigError(_unwritable(page, error)) from error
-    if as_json:
+    if arguments.json:
         document = compare.document(pair) | {"page": str(page)}
-        print(json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False))
+        arguments.answer(document)
     else:
         Console().print(render_pair(pair, page))
     return 0

@@ -6,7 +6,6 @@ each needs. Exit code 2 names every problem of the configuration with its file a
 strategy that looks ahead; 0 prints what would trade.
 """
 
-import json
 from typing import Any
 
 from rich.console import Console
@@ -30,7 +29,7 @@ def run(arguments: Arguments) -> int:
     facts = {"ok": True, **_facts(settings)}
     if arguments.json:
         facts |= {"checked": [one.document() for one in checked], "warnings": warnings}
-        print(json.dumps(facts, indent=2, ensure_ascii=False))
+        arguments.answer(facts)
         return 0
     table = Table(show_header=False, box=None)
     for name, fact in facts.items():

@@ -1,6 +1,5 @@
 """chanquant compile: make the machine code that everything else then only loads."""
 
-import json
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -29,7 +28,7 @@ def run(arguments: "Arguments") -> int:
     took = clock.seconds() - begun
     if arguments.json:
         facts = {"compiled": compiled, "removed": removed, "folder": str(cache.folder())}
-        print(json.dumps(facts | {"seconds": round(took, 3)}, indent=2))
+        arguments.answer(facts | {"seconds": round(took, 3)})
     else:
         Console().print(f"{', '.join(compiled)} in {took:.1f} s, kept in {cache.folder()}")
     return 0

@@ -4,7 +4,6 @@ chanquant data check FILE... [timeframe=1m]       the usual step of the file, if
 chanquant data generate DIR SYMBOL... [bars=130000] [timeframe=1m] [seed=42]
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -36,11 +35,11 @@ def run(arguments: Arguments) -> int:
     if action not in actions:
         near = did_you_mean(action, actions) or "."
         raise ConfigError(f"data: must be check or generate, was {action}{near} {CHECK}")
-    return actions[action](words, arguments.overrides, arguments.json)
+    return actions[action](words, arguments)
 
 
-def _check(words: Sequence[str], overrides: Sequence[str], as_json: bool) -> int:
-    options, problems = _options(overrides, {"timeframe": parse_timeframe})
+def _check(words: Sequence[str], arguments: Arguments) -> int:
+    options, problems = _options(arguments.overrides, {"timeframe": parse_timeframe})
     if not words:
         problems.append(f"data check: must name at least one file, named none. {CHECK}")
     if problems:
@@ -50,8 +49,8 @@ def _check(words: Sequence[str], overrides: Sequence[str], as_json: bool) -> int
         for word in words:
             checked.append(_checked(Path(word), options.get("timeframe", 0)))
             advance(1)
-    if as_json:
-        print(json.dumps({"files": checked}, indent=2, ensure_ascii=False))
+    if arguments.json:
+        arguments.answer({"files": checked})
     else:
         console = Console()
         for one in checked:
@@ -102,9 +101,9 @@ def _show(console: Console, checked: Mapping[str, Any]) -> None:
     console.print(table, "")
 
 
-def _generate(words: Sequence[str], overrides: Sequence[str], as_json: bool) -> int:
+def _generate(words: Sequence[str], arguments: Arguments) -> int:
     options, problems = _options(
-        overrides,
+        arguments.overrides,
         {
             "bars": lambda text: _whole(text, 1, BARS_MAX),
             "timeframe": parse_timeframe,
@@ -129,9 +128,9 @@ def _generate(words: Sequence[str], overrides: Sequence[str], as_json: bool) -> 
         for symbol, path in paths.items():
             _write(path, generate(symbol, bars, span, seed))
             advance(1)
-    if as_json:
+    if arguments.json:
         files = [{"symbol": s, "path": str(path), "rows": bars} for s, path in paths.items()]
-        print(json.dumps({"files": files}, indent=2, ensure_ascii=False))
+        arguments.answer({"files": files})
     else:
         table = Table("symbol", "rows", "file")
         for symbol, path in paths.items():

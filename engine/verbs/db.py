@@ -5,7 +5,6 @@ where something is wrong). upgrade brings them to the schema of this release, af
 to `store.directory`/backup; stop the engine first. path prints where they are.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,7 @@ def run(arguments: Arguments) -> int:
     told = {store: actions[word](directory, store) for store in database.HEADS}
     if arguments.json:
         facts = {store: facts for store, (facts, _) in told.items()}
-        print(json.dumps(facts, indent=2, ensure_ascii=False))
+        arguments.answer(facts)
     else:
         Console().print(Text("\n".join(line for _, line in told.values())), soft_wrap=True)
     return 3 if any(facts.get("problems") for facts, _ in told.values()) else 0

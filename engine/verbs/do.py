@@ -49,7 +49,7 @@ def run(arguments: "Arguments") -> int:
     else:
         told = {"outcome": "waiting", "sentence": _unanswered(is_running)}
     if arguments.json:
-        print(json.dumps({"command": number, "action": action} | told, indent=2))
+        arguments.answer({"command": number, "action": action} | told)
     else:
         line = f"{action}: {told['outcome']}: {told['sentence']}"
         Console().print(Text(line), soft_wrap=True)

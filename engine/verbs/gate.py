@@ -4,7 +4,6 @@ Exit code 0 where it does: a record is written below the store's folder, bound t
 data and code. Exit code 3 where it does not, with what each target was missed by.
 """
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +40,7 @@ def run(arguments: "Arguments") -> int:
     is_known = before is not None and gate.is_committed(result.facts)  # else it may be other code
     written = _recorded(directory, result, trading) if is_passed and not is_known else None
     if arguments.json:
-        print(json.dumps(_document(result, before, written), indent=2, allow_nan=False))
+        arguments.answer(_document(result, before, written))
     else:
         Console().print(_table(result), *_remarks(result, before, written), sep="\n")
     return 0 if is_passed else 3

@@ -8,7 +8,6 @@ Each part starts as a copy of the smallest one there is. Nothing is ever overwri
 """
 
 import importlib.util
-import json
 import keyword
 import re
 from importlib import resources
@@ -103,7 +102,7 @@ def run(arguments: Arguments) -> int:
             raise ConfigError(f"{path}: must be writable, was not: {wrong.strerror}.") from None
     written = [str(path) for path in files]
     if arguments.json:
-        print(json.dumps({"written": written, "next": hint}, indent=2))
+        arguments.answer({"written": written, "next": hint})
     else:
         print(*(f"wrote {path}" for path in written), f"next: {hint}", sep="\n")
     return 0

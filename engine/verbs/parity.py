@@ -4,7 +4,6 @@ Signals, decisions, denials, orders, fills, postings, trades and equity must be 
 (exit 3 where they are not). Type the overrides that the run had.
 """
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +26,7 @@ def run(arguments: "Arguments") -> int:
     settings = compose((*filter(_is_kept, arguments.overrides), *journal), arguments.config_dir)
     counts = compare(settings, Path(settings.store.directory))
     if arguments.json:
-        print(json.dumps({"run": name, "equal": counts}, indent=2))
+        arguments.answer({"run": name, "equal": counts})
     else:
         told = ", ".join(f"{count} {table}" for table, count in counts.items())
         Console().print(f"{name}: equal, byte for byte: {told}", highlight=False)

@@ -34,7 +34,7 @@ def run(arguments: Arguments) -> int:
         document = {
             key: {"value": value, "origin": origin} for key, (value, origin) in rows.items()
         }
-        print(json.dumps(document, indent=2, ensure_ascii=False))
+        arguments.answer(document)
         return 0
     table = Table(box=None, header_style="bold")
     for head in ("key", "value", "origin"):

@@ -1,6 +1,5 @@
 """chanquant status: how the engine is and what it holds, read from its store, dead or alive."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +30,7 @@ def run(arguments: "Arguments") -> int:
         found = status(connection, holder(directory), clock.now_ms())
     database.dispose()
     if arguments.json:
-        print(json.dumps(found, indent=2))
+        arguments.answer(found)
     else:
         Console().print(_render(found), highlight=False)
     return 0 if found["state"] == "running" else 1

@@ -9,7 +9,6 @@ killed.
 
 import asyncio
 import contextlib
-import json
 import sys
 
 from engine.api import compose
@@ -28,7 +27,7 @@ def run(arguments: Arguments) -> int:
     )
     code = asyncio.run(supervise(command("compile", arguments), services, _say))
     if arguments.json:
-        print(json.dumps({"exit_code": code}))
+        arguments.answer({"exit_code": code})
     return code
 
 

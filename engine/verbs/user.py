@@ -8,7 +8,6 @@ the shell and the list of processes would keep it. It has 12 characters or more.
 """
 
 import getpass
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -41,10 +40,10 @@ def run(arguments: Arguments) -> int:
     try:
         with explained(path_of(directory, "panel")):
             if action == "list":
-                _show(panel, arguments.json)
+                _show(panel, arguments)
             else:
                 sentence = _change(panel, action, name, role, password)
-                _say({"user": name, "action": action}, sentence, arguments.json)
+                _say({"user": name, "action": action}, sentence, arguments)
     finally:
         panel.dispose()
     return 0
@@ -112,11 +111,11 @@ def _change(panel: Engine, action: str, name: str, role: str, password: str) -> 
     return sentence
 
 
-def _show(panel: Engine, as_json: bool) -> None:
+def _show(panel: Engine, arguments: Arguments) -> None:
     with panel.connect() as connection:
         rows = accounts.listed(connection)
-    if as_json:
-        print(json.dumps({"users": rows}, indent=2))
+    if arguments.json:
+        arguments.answer({"users": rows})
         return
     table = Table("name", "role", "since", "changed", "revoked")
     for row in rows:
@@ -129,8 +128,8 @@ def _utc(ms: int | None) -> str:
     return "" if ms is None else clock.utc(ms)
 
 
-def _say(facts: dict[str, Any], sentence: str, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(facts | {"sentence": sentence}, indent=2))
+def _say(facts: dict[str, Any], sentence: str, arguments: Arguments) -> None:
+    if arguments.json:
+        arguments.answer(facts | {"sentence": sentence})
     else:
         Console().print(Text(sentence), soft_wrap=True)

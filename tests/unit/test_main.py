@@ -121,6 +121,30 @@ def test_flags_with_a_text_reach_their_verb(
     assert capsys.readouterr().out == told
 
 
+LOUD = """
+from engine.core.compile.declare import Strategy
+print("imported")
+
+class Loud(Strategy):
+    def step(p, s, bar, out):
+        print(bar.close)
+"""
+
+
+def test_what_a_strategy_prints_does_not_stand_in_the_document(
+    write: Write, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.syspath_prepend(".")
+    write("loud.py", LOUD)
+    write("conf/strategy/loud.yaml", "loud: {_target_: loud.Loud}\n")
+    day = ["feed=synthetic", "feed.start='2024-01-01'", "feed.end='2024-01-02'"]
+    assert main(["backtest", "--json", "plugins=[loud]", "strategy=[loud]", *day]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["trades"] == 0
+    assert err.startswith("imported\n")
+    assert err.count("\n") > 1_000  # a price each bar
+
+
 @pytest.mark.parametrize(
     ("typed", "composed"),
     [

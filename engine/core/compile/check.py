@@ -18,11 +18,13 @@ from typing import Any
 from engine.core.compile.cache import globals_of
 from engine.core.compile.declare import Part, Strategy
 from engine.core.compile.record import Record, names, place, where
+from engine.core.levels import Levels
 from engine.core.records import Bar, Intent, Out, View
 from engine.errors import ConfigError, did_you_mean
 
 _ARRAY_METHODS = ("sum", "mean", "std", "var", "dot")
 _WRITABLE = {"intent": ("measured", "limit")}
+_SAID_OF_LEVELS = ("position", "entry", "status", "filled")
 _CALLABLE_IN_CODE = (
     "abs",
     "bool",
@@ -149,9 +151,14 @@ class _Reader(_Arithmetic):
         self.arguments = [argument.arg for argument in tree.args.args]
         self.shape = ("p", "s", *part.arguments)
         self.records = dict(zip(self.arguments, records, strict=False))
-        self.roles = dict(zip(self.arguments, self.shape, strict=False))
+        self.paths = {name: [role] for name, role in zip(self.arguments, self.shape, strict=False)}
         if not part.compiled and self.arguments:
             del self.records[self.arguments[0]]  # p is the object itself
+        for name, value in _named_once(tree):  # levels = s.levels
+            record = self.record(value)
+            if record is not None and name not in self.records:
+                self.records[name] = record
+                self.paths[name] = self.path(value)
 
     def problems(self) -> Iterator[str]:
         if len(self.arguments) != 4:
@@ -178,14 +185,28 @@ class _Reader(_Arithmetic):
                 known = [*self.function.__globals__, *_CALLABLE_IN_CODE]
                 near = did_you_mean(name, known) or "."
                 yield f"calls {name}(), which is not defined here{near} Define or import it."
-        if isinstance(node, ast.Assign | ast.AugAssign) and isinstance(node.value, ast.Constant):
+        if isinstance(node, ast.Assign | ast.AugAssign):
             target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-            if isinstance(node.value.value, str) and isinstance(target, ast.Attribute):
-                text = ast.unparse(target)
-                yield (
-                    f"assigns the text {node.value.value!r} to {text}, which is a number. Keep"
-                    " texts in the class attribute tags, and assign their number."
-                )
+            if isinstance(target, ast.Attribute):
+                yield from self.number(target, node.value)
+        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+            yield from self.row(node.value)
+
+    def number(self, target: ast.Attribute, value: ast.expr) -> Iterator[str]:
+        """Yield where a text is given to a field, or to `out.tag` a number that has no text."""
+        given = value.value if isinstance(value, ast.Constant) else None
+        if isinstance(value, ast.Name):
+            given = self.function.__globals__.get(value.id)
+        text = ast.unparse(target)
+        if isinstance(given, str):
+            yield (
+                f"assigns the text {given!r} to {text}, which is a number. Keep texts in the class"
+                " attribute tags, and assign their number."
+            )
+        tags = self.part.tags if issubclass(self.part, Strategy) else {}
+        is_tag = self.path(target) == ["out", "tag"]
+        if is_tag and type(given) is int and given != 0 and given not in tags:
+            yield f"gives {text} the number {given}, which has no text. Add it to the class's tags."
 
     def nothing(self, node: ast.AST) -> Iterator[str]:
         """Yield where a node stores None, which compiled code would take for a number."""
@@ -207,6 +228,11 @@ class _Reader(_Arithmetic):
         field = fields.get(getattr(node, "attr", ""))
         return field if field is not None and issubclass(field, Record) else None
 
+    def path(self, node: ast.expr) -> list[str]:
+        """Return the names from the role of an argument on, such as s, levels, price."""
+        first, *inner = ast.unparse(node).split(".")
+        return [*self.paths.get(first, [first]), *inner]
+
     def field(self, node: ast.Attribute, owner: str, name: str) -> Iterator[str]:
         """Yield what is wrong with reading or writing `owner.name`."""
         record = self.record(node.value)
@@ -218,13 +244,35 @@ class _Reader(_Arithmetic):
             fields = ", ".join(known) or "none"
             yield f"{owner}.{name} does not exist{near or '.'} There are: {fields}."
         elif isinstance(node.ctx, ast.Store):
-            first, *inner = [*owner.split("."), name]
-            role = self.roles[first]
+            role, *inner = self.path(node)
             is_shared = role in ("p", "bar", "view") or (
                 role == "s" and inner[0] in self.part.watches
             )
             if is_shared or name not in _WRITABLE.get(role, known):
                 yield f"writes {owner}.{name}, which is read-only. Keep your own values in s."
+            yield from self.row(node)
+
+    def row(self, node: ast.expr) -> Iterator[str]:
+        """Yield where a strategy writes what the core says of a level."""
+        if not isinstance(node, ast.Attribute):
+            return
+        record = self.record(node.value)
+        if record and issubclass(record, Levels) and node.attr in _SAID_OF_LEVELS:
+            yield (
+                f"writes {ast.unparse(node)}, which the engine says of a level. A strategy writes"
+                " price, enter, leave and is_stop."
+            )
+
+
+def _named_once(tree: ast.FunctionDef) -> Iterator[tuple[str, ast.expr]]:
+    """Yield the names that a function gives to one value alone, with it."""
+    nodes = list(ast.walk(tree))
+    stored = [n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+    for node in nodes:
+        if isinstance(node, ast.Assign) and len(node.targets) == 1:
+            (target,) = node.targets
+            if isinstance(target, ast.Name) and stored.count(target.id) == 1:
+                yield target.id, node.value
 
 
 def check_types(part: type[Part], user: Any, signature: Any) -> None:

@@ -92,7 +92,7 @@ def is_open(declared: Any) -> bool:
 
 @functools.cache
 def closed(record: type[Record], length: int) -> type[Record]:
-    """Return a record with `length` words in each array that was open, those within it included."""
+    """Return a subclass with `length` words in each open array, those within it included."""
     body: dict[str, Any] = {"__annotations__": {}, "__module__": record.__module__}
     for name, declared in declared_of(record).items():
         if isinstance(declared, Array):
@@ -100,7 +100,7 @@ def closed(record: type[Record], length: int) -> type[Record]:
         elif is_open(declared):
             declared = closed(declared, length)
         body["__annotations__"][name] = list if name in body else declared
-    return type(record.__name__, (Record,), body)
+    return type(record.__name__, (record,), body)
 
 
 def _fields(declared: type, owner: str) -> Iterator[tuple[str, Any]]:

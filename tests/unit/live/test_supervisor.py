@@ -320,19 +320,14 @@ def test_a_panel_that_dies_does_not_touch_the_engine(tmp_path: Path) -> None:
 def test_a_panel_that_cannot_be_helped_stays_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The engine ends when the process of the panel's only life is gone."""
+    """The engine ends when the end of the panel's only life has been told."""
     monkeypatch.chdir(tmp_path)
-    Path("showing.py").write_text(
-        "import os\nopen('new', 'w').write(f'{os.getpid()}')\nos.rename('new', 'pid')\n"
-        "raise SystemExit(2)"
-    )
-    Path("trading.py").write_text(
-        "import os\nwhile not os.path.exists('pid'): pass\n"
-        "while os.path.exists('/proc/' + open('pid').read()): pass"
-    )
-    code, told = _told(f"{PYTHON} trading.py", f"{PYTHON} showing.py")
-    assert code == 0
-    assert [line.partition(" after")[0] for line in told] == [
+    Path("trading.py").write_text("while 'panel' not in open('told').read(): pass")
+    command = _command(FINE, f"{PYTHON} trading.py", f"{PYTHON} -c 'raise SystemExit(2)'")
+    with Path("told").open("w") as told:
+        done = subprocess.run(command, stderr=told, timeout=30, check=False)
+    assert done.returncode == 0
+    assert [line.partition(" after")[0] for line in Path("told").read_text().splitlines()] == [
         "panel: ended with exit code 2",
         "engine: ended with exit code 0",
     ]

@@ -4,9 +4,12 @@ import math
 
 import numpy as np
 
-from engine.core.compile.declare import Rule, Strategy
+from engine.core.compile.declare import Rule, Strategy, window
 from engine.core.compile.record import floats
 from engine.core.indicators import Atr, atr
+from engine.core.levels import Levels
+
+DOWN = 3
 
 
 def power_of(x):
@@ -120,3 +123,25 @@ class RuleWritesView(Rule):
         intent.quantity = 0.0
         intent.limit = 1.0
         return False
+
+
+class TagsWithoutText(Strategy):
+    tags = {1: "up"}
+
+    def step(p, s, bar, out):
+        out.tag = 1
+        out.tag = 2
+        out.tag = DOWN
+
+
+class WritesWhatIsSaidOfLevels(Strategy):
+    class State:
+        levels: Levels = window(2)
+
+    def step(p, s, bar, out):
+        levels = s.levels
+        levels.status[0] = 0.0
+        s.levels.filled[0] += 1.0
+        levels.position = 1.0
+        levels.prise[1] = bar.close
+        levels.price[1] = bar.close
