@@ -113,6 +113,19 @@ STORIES: dict[str, tuple[Given, Given, float, str]] = {
         100 100 100 100   .   +4@100                              # not -8 + 10
         """,
     ),
+    "at the close that decided, nothing overtakes a rejected exit": (
+        {"quantity": 10.0},
+        {"share_max": 0.1, "fill_on": FillOn.CLOSE, "rejection": 0.5, "seed": 4},  # of order 2
+        40.0,
+        """
+        100 100 100 100   1   .
+        100 100 100 100   0   +4@100,+4@100,canceled:signal
+        100 100 100 100   1   refused:rejected
+        100 100 100 100   .   -4@100                              # and not +4 at the close before
+        100 100 100 100   .   -4@100
+        100 100 100 100   .   +4@100
+        """,
+    ),
     "what took goes on taking, and not at a price that nobody asks": (
         {"quantity": 10.0},
         {"by_limit": True, "offset": 0.01, "share_max": 0.1, "taker": 0.01},
