@@ -1,17 +1,19 @@
 """What must fit together: contradictions between values that are right alone."""
 
+import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any
 
 from engine.compose import maps
+from engine.core.levels import levels_of
 from engine.core.portfolio import parse_timeframe
 from engine.errors import did_you_mean
 from engine.exits import Exits
 from engine.origins import Place
-from engine.sections import MAINTENANCE, Account, Instance, Instrument, Universe
+from engine.sections import MAINTENANCE, Account, Execution, Instance, Instrument, Universe
 
 
 def crossed(found: Mapping[str, Any], tree: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
@@ -30,12 +32,8 @@ def crossed(found: Mapping[str, Any], tree: Mapping[str, Any]) -> Iterator[tuple
     if mode and mode.name == "paper" and execution and execution.opposite_books == "allow":
         place: Place = ("execution", "opposite_books")
         yield place, "must be deny for mode=paper, was allow. Venues net what is opposite."
-    if execution and execution.order == "market" and execution.limit_offset_bps:
-        yield (
-            ("execution", "limit_offset_bps"),
-            f"must be 0 for execution.order=market, was {execution.limit_offset_bps:g}: nothing"
-            " stands off the price. Write execution.order=limit, or 0.",
-        )
+    if execution and execution.order == "market":
+        yield from _unlimited(execution, found["strategy"].values())
     report = found.get("report")
     if report and report.png and find_spec("matplotlib") is None:
         yield (
@@ -60,6 +58,7 @@ def crossed(found: Mapping[str, Any], tree: Mapping[str, Any]) -> Iterator[tuple
             yield from _spanned(found["feed"], instance.timeframe, spanned)
         if universe and found["feed"]:
             yield from _watched(universe, found["feed"], name, instance)
+        yield from _kept(instance, ("strategy", name, "exits", "opposite_signal"))
         sizing = instance.sizing or found.get("sizing")
         if sizing and sizing.kind == "risk":
             yield from _stopped(instance, ("strategy", name, "exits", "stop_loss"))
@@ -72,12 +71,71 @@ def _symbols(universe: Universe) -> Iterator[tuple[Place, str]]:
     for symbol, count in Counter(universe.symbols).items():
         if count > 1:
             yield place, f"must name {symbol} once, named it {count} times. Leave one out."
+    for symbol in filter(None, dict.fromkeys(universe.symbols)):
+        yield from _settled(universe, symbol)
     for symbol, declared in (universe.instruments or {}).items():
         yield from _leveraged(declared, ("universe", "instruments", symbol))
         if symbol not in universe.symbols:
             hint = did_you_mean(symbol, universe.symbols) or "."
             here: Place = ("universe", "instruments", symbol)
             yield here, f"must be one of universe.symbols, was not{hint} Add it there or remove it."
+
+
+def _settled(universe: Universe, symbol: str) -> Iterator[tuple[Place, str]]:
+    """Yield what a symbol of a perpetual, BASE/QUOTE:SETTLED, cannot mean here."""
+    pair, colon, settled = symbol.partition(":")
+    quote = pair.partition("/")[2]
+    place: Place = ("universe", "symbols")
+    if colon and quote and settled != quote:
+        yield (
+            place,
+            f"must be settled in what it is priced in, {symbol} is settled in {settled}. Only spot"
+            " and linear perpetuals can be traded: leave it out.",
+        )
+    elif colon and universe.instrument(symbol).kind == "spot":
+        yield (
+            place,
+            f"must be declared where it is a perpetual, {symbol} was not. Write kind: linear for"
+            " it in universe.instruments, with its leverage.",
+        )
+
+
+def _unlimited(execution: Execution, instances: Iterable[Instance]) -> Iterator[tuple[Place, str]]:
+    """Yield what is said of limit orders where none are made: by targets, or at levels."""
+    rests = any(levels_of(one.strategy) for one in instances)
+    about = dict.fromkeys(("limit_offset_bps", "good_for_seconds"), "limit orders of targets")
+    about |= {} if rests else dict.fromkeys(("post_only", "queue_share"), "limit orders")
+    for key, orders in about.items():
+        usual, found = Execution.model_fields[key].default, getattr(execution, key)
+        if found != usual:
+            usual, found = (_text(value) for value in (usual, found))
+            yield (
+                ("execution", key),
+                f"must be {usual} for execution.order=market, was {found}: it is about {orders}."
+                f" Write execution.order=limit, or {usual}.",
+            )
+
+
+def _text(value: float | bool | None) -> str:
+    """Return a value as YAML has it."""
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    return f"{value:g}"
+
+
+def _kept(instance: Instance, place: Place) -> Iterator[tuple[Place, str]]:
+    """Yield where signals against a position are ignored, and nothing else could ever end it."""
+    exits, kind = instance.exits or Exits(), type(instance.strategy)
+    if exits.opposite_signal != "ignore" or exits.has_end or kind.on == "target":
+        return
+    from engine.core.compile.check import writes  # brings the compiler along
+
+    if not (writes(kind, "stop") or writes(kind, "take") or levels_of(instance.strategy)):
+        yield (
+            place,
+            f"must be close where no other exit is set, was ignore, and {kind.__name__} sets no"
+            " out.stop or out.take: the position would never end. Set another exit.",
+        )
 
 
 _LINEAR = ("leverage", "leverage_max", "margin", "maintenance_ratio", "liquidation_ratio")

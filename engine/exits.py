@@ -126,6 +126,13 @@ class Exits(Section):
         trails = self.trailing is not None and self.trailing.activation == 0.0
         return self.stop_loss is not None or trails
 
+    @property
+    def has_end(self) -> bool:
+        """Whether anything of these can end a whole position."""
+        ends = (self.stop_loss, self.take_profit, self.trailing, self.roi, self.time_stop_minutes)
+        rungs = math.fsum(rung.share for rung in self.take_profit_ladder or ())
+        return any(end is not None for end in ends) or rungs > 1.0 - 1e-9
+
     def terms(self) -> dict[str, Any]:
         """Return the fields of `portfolio.Instance` that this decides."""
         found: dict[str, Any] = {

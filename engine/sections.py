@@ -204,8 +204,15 @@ class Costs(Section):
     impact_bps: Annotated[float, Field(ge=0, lt=10_000)] = 0.0  # at an order as large as the volume
     volume_share_max: Annotated[float, Field(ge=0, le=1)] = 0.0  # that orders can fill; 0: no bound
     funding_ratio: Annotated[float, Field(ge=-0.05, le=0.05)] = 0.0  # paid by longs each time …
-    funding_hours: Annotated[float, Field(ge=0.25, le=24)] = 8.0  # … so often
+    funding_hours: Annotated[float, Field(ge=0.25, le=24)] = 8.0  # … so often, from midnight on
     funding_files: dict[str, str] | None = None  # {SYMBOL: path} of rates, which win
+
+    @field_validator("funding_hours")
+    @classmethod
+    def _dividing(cls, hours: float) -> float:
+        if not (24.0 / hours).is_integer():
+            raise ValueError(f"must divide a day, was {hours:g}. Write 1, 4 or 8")
+        return hours
 
 
 class Store(Section):

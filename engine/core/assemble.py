@@ -8,8 +8,8 @@ import numpy as np
 
 from engine.core.block import LOGS, TABLES, Words, allocate, table_of, tail_of, word_of
 from engine.core.compile.declare import Part
-from engine.core.compile.record import hints, where
-from engine.core.levels import Levels
+from engine.core.compile.record import where
+from engine.core.levels import levels_of
 from engine.core.portfolio import Instance, Portfolio
 from engine.core.protect import NEVER
 from engine.core.records import ORDERS_PER_BOOK, RUNGS_MAX, Roi, Rung, Sizing
@@ -76,17 +76,14 @@ class Layout:
         Raises ConfigError where it keeps several.
         """
         strategy = self.parts[self.books[k].instance]
-        state = getattr(strategy, "State", None)
-        found = [name for name, kind in hints(state).items() if kind is Levels] if state else []
+        found = levels_of(strategy)
         if len(found) > 1:
             raise ConfigError(
                 f"{where(type(strategy))}: {type(strategy).__name__}.State: must have one Levels at"
                 f" most, had {len(found)} ({', '.join(found)}). Keep all prices in one of them."
             )
-        if not found:
-            return "", 0
-        lengths = state.__dict__[found[0]].lengths
-        return found[0], max(getattr(strategy, n) if isinstance(n, str) else n for n in lengths)
+        name, lengths = next(iter(found.items()), ("", (0,)))
+        return name, max(getattr(strategy, n) if isinstance(n, str) else n for n in lengths)
 
     def series(self) -> list[Line]:
         """Return what each row of the table of series stands for."""

@@ -14,6 +14,7 @@ from engine.core.protect import follow, nearer, roi_due, roi_price, rung_price
 from engine.core.reach import fill_level
 from engine.core.records import Bar, Reason, Status
 from engine.core.resting import next_to_leave
+from engine.core.sizing import is_below_min
 
 
 def concerns(core: Core, k: int, bar: Bar) -> bool:
@@ -112,7 +113,7 @@ def take_profits(core: Core, k: int, bar: Bar, reached: float, is_open: bool) ->
             if reduce(core, k, ts, book.position, price, reason) != 0.0:
                 return
         else:
-            quantity, left = rung_quantity(core, k), 0.0
+            quantity, left = rung_quantity(core, k, price), 0.0
             if quantity != 0.0:
                 left = reduce(core, k, ts, quantity, price, Reason.TAKE_PROFIT)
             book.rung_left = left
@@ -121,11 +122,11 @@ def take_profits(core: Core, k: int, bar: Bar, reached: float, is_open: bool) ->
             book.rung += 1
 
 
-def rung_quantity(core: Core, k: int) -> float:
-    """Return how much of book `k` its next rung leaves, signed as the position is.
+def rung_quantity(core: Core, k: int, price: float) -> float:
+    """Return how much of book `k` its next rung leaves at a price, signed as the position is.
 
     A share of all that was entered, or what the volume has left of it; cut to the lot and to the
-    position.
+    position. 0.0 for less than an order may be, but where it is all.
     """
     book = core.books[k]
     share, lot = core.rungs[book.rung_first + book.rung].share, core.symbols[book.symbol].lot
@@ -136,6 +137,8 @@ def rung_quantity(core: Core, k: int) -> float:
     quantity = min(quantity, abs(book.position))
     if share < 1.0:
         quantity = whole_lots(quantity, lot)
+        if quantity < abs(book.position) and is_below_min(core, k, quantity, price):
+            return 0.0
     return quantity if book.position > 0.0 else -quantity
 
 

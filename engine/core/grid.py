@@ -2,6 +2,7 @@
 
 import math
 
+DUST = 1e-12  # base units; the smallest that venues know is 1e-8, and products stay far above 0.0
 NEAR = 1e-9  # of a step or a quantity: as much more or less is the rounding of sums
 
 
@@ -26,9 +27,9 @@ def on_grid(price: float, tick: float, towards: int) -> float:
 
 
 def whole_lots(size: float, lot: float) -> float:
-    """Return a size, which is not below 0.0, rounded down to the lot grid."""
+    """Return a size, which is not below 0.0, rounded down to the lot grid; 0.0 for dust."""
     if lot == 0.0:
-        return size
+        return size if size >= DUST else 0.0
     return multiple(math.floor(size / lot + NEAR), lot)
 
 

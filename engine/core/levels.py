@@ -1,6 +1,8 @@
 """Levels: prices at which a strategy wants orders to rest. (`docs/guide/levels.md`)"""
 
-from engine.core.compile.record import Record, floats
+from typing import Any
+
+from engine.core.compile.record import Record, floats, hints
 from engine.core.records import Order
 
 
@@ -34,3 +36,10 @@ class Level(Record):
     status: float  # Status of its last order, and how much of it was filled
     filled: float
     order: Order  # id 0: none
+
+
+def levels_of(strategy: Any) -> dict[str, tuple[int | str, ...]]:
+    """Return the fields of a strategy's state that are `Levels`, and what `window` was told."""
+    state = getattr(strategy, "State", None)
+    found = [name for name, kind in hints(state).items() if kind is Levels] if state else []
+    return {name: state.__dict__[name].lengths for name in found}

@@ -74,7 +74,11 @@ def fill_level(core: Core, k: int, i: int, bar: Bar) -> None:
     if rests == Rest.RESTS:
         price = order.limit
         if level.is_stop != 0.0:
-            price = max(price, bar.open) if order.quantity > 0.0 else min(price, bar.open)
+            buys = order.quantity > 0.0
+            if bar.open >= price if buys else bar.open <= price:
+                price = bar.open
+            elif account.stop_through != 0:
+                price = bar.high if buys else bar.low
         else:
             best = bar.low if order.quantity > 0.0 else bar.high
             share = account.queue_share if best == price else 1.0

@@ -296,7 +296,8 @@ class Book(Record):
     break_even_at: float  # profit that moves the stop to the entry, 0.0 for never …
     break_even_offset: float  # … and so much beyond it
     time_stop: int  # ms after which a position is closed, 0 for never
-    ignores_opposite: int  # 1: a signal against the position does not close it
+    ignores_opposite: int  # 1: a signal against the position does not close it …
+    kept: float  # … and the target that it is kept for since, 0.0 for none
     rung_first: int  # of the ladder
     rung_end: int
     roi_first: int

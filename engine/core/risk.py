@@ -6,27 +6,32 @@ from engine.core.log import log_decision, log_denial
 from engine.core.order import Waiting, cancel, held_after, limit_price, place
 from engine.core.records import OPENINGS_PER_BOOK, Failure, Reason
 from engine.core.resting import exposed
-from engine.core.sizing import sized, unsized
+from engine.core.sizing import is_below_min, sized, unsized
 
 
-def decide(core: Core, k: int) -> None:
+def decide(core: Core, k: int, former: float) -> None:
     """Order the difference between what book `k` should have and what it has or has ordered.
 
-    Only openings can be denied: risk never stands between a position and its exit.
+    `former` is the target before. Where a signal against the position was ignored, one that comes
+    back to the target that it is kept for changes nothing. What would reduce the position by less
+    than an order may be worth is left. Only openings can be denied: risk never stands between a
+    position and its exit.
     """
     book, symbol = core.books[k], core.symbols[core.books[k].symbol]
     cancel(core, k, Waiting.RESTING, Reason.SIGNAL)  # it was another wish
     if is_ignored(core, k):
-        log_denial(core, k, Reason.OPPOSITE_SIGNAL, book.wish.target, 0.0)
-        log_decision(core, k, 0, 0.0, 1)
+        ignore(core, k, former)
         return
     held = held_after(core, k)
-    target = book.wish.target
+    target, kept = book.wish.target, book.kept
+    book.kept = 0.0
     denials = 0
     wanted = 0.0
     if target < 0.0 and symbol.leverage == 0.0:
         log_denial(core, k, Reason.SHORT_ON_SPOT, target, 0.0)
         denials += 1
+    elif kept == target and held * target > 0.0:
+        wanted = held
     elif target != 0.0 and symbol.price > 0.0:
         why = unsized(core, k, target, symbol.price)
         if why == Reason.NONE:
@@ -45,7 +50,7 @@ def decide(core: Core, k: int) -> None:
         opening = wanted - held
     elif held * wanted < 0.0:
         closing, opening = -held, wanted
-    else:
+    elif wanted == 0.0 or not is_below_min(core, k, wanted - held, symbol.price):
         closing = wanted - held
     if opening != 0.0 or (wanted == 0.0 and target != 0.0 and denials == 0):
         left = exposed(core, k, held + closing, opening)
@@ -71,6 +76,15 @@ def cost_to_close(core: Core, k: int, held: float) -> float:
     return abs(held) * symbol.price * symbol.contract_size * (account.slippage + account.taker)
 
 
+def ignore(core: Core, k: int, former: float) -> None:
+    """Keep the position of book `k` against its signal, for the target that it had before."""
+    book = core.books[k]
+    if book.kept == 0.0:
+        book.kept = former
+    log_denial(core, k, Reason.OPPOSITE_SIGNAL, book.wish.target, 0.0)
+    log_decision(core, k, 0, 0.0, 1)
+
+
 def is_ignored(core: Core, k: int) -> bool:
     """Return whether book `k` keeps its position against the signal: to leave it, or to turn."""
     book = core.books[k]
@@ -93,13 +107,13 @@ def deny(core: Core, k: int, quantity: float, price: float, held: float) -> int:
     if book.paused != 0:
         log_denial(core, k, Reason.PAUSED, 1.0, 0.0)
         denials += 1
-    if symbol.price == 0.0:
+    if symbol.price == 0.0 or symbol.price < symbol.tick:
         log_denial(core, k, Reason.NO_PRICE, 0.0, 0.0)
         return denials + 1
     if quantity == 0.0:
         log_denial(core, k, Reason.BELOW_LOT, 0.0, symbol.lot)
         return denials + 1
-    if notional < symbol.notional_min:
+    if is_below_min(core, k, quantity, price):
         log_denial(core, k, Reason.BELOW_NOTIONAL_MIN, notional, symbol.notional_min)
         denials += 1
     denials += _deny_prices(core, k, quantity, price)

@@ -41,7 +41,8 @@ def consider(core: Core, k: int) -> None:
     if abs(out.target) > 1.0 or out.stop < 0.0 or out.take < 0.0:
         fail(core, k, Failure.OUT_OF_RANGE)
         return
-    is_signal = out.target != wish.target
+    former = wish.target
+    is_signal = out.target != former
     wish.target = out.target
     if (out.stop != wish.stop or out.take != wish.take) and not is_ignored(core, k):
         wish.stop = out.stop
@@ -51,7 +52,7 @@ def consider(core: Core, k: int) -> None:
     if is_signal:
         log_signal(core, k, out.tag)
         if core.account.history == 0:
-            decide(core, k)
+            decide(core, k, former)
     if core.books[k].levels == 0:
         out.tag = 0
 

@@ -136,3 +136,9 @@ def measure(core: Core, v: int, bar: Bar) -> None:
         weight = max(2.0 / (volatility.length + 1.0), 1.0 / volatility.count)
         volatility.variance += weight * (change * change - volatility.variance)
     volatility.close = bar.close
+
+
+def is_below_min(core: Core, k: int, quantity: float, price: float) -> bool:
+    """Return whether a quantity is worth less than an order of the symbol of book `k` may be."""
+    symbol = core.symbols[core.books[k].symbol]
+    return abs(quantity) * price * symbol.contract_size < symbol.notional_min

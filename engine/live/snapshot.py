@@ -24,7 +24,7 @@ from engine.core.records import ORDERS_PER_BOOK, Kind
 from engine.core.resting import forget, tell_level, tell_position
 from engine.errors import ConfigError
 
-_KNOWN = ("wish", "out")  # of a book: what its strategy has asked for
+_KNOWN = ("wish", "out", "kept")  # of a book: what its strategy has asked for
 _MARKET = {
     "series": ("closes", "count", "bar"),
     "symbols": ("price", "price_ts"),

@@ -56,6 +56,7 @@ def backtest(
         recording = tape.from_bars(
             bars, portfolio.symbols, portfolio.spans, of_events(settings.feed)
         )
+    _be_on_grid(portfolio, recording.events)
     plan = layout(portfolio)
     events = with_targets(plan, with_funding(settings, recording.events))
     recording = replace(recording, sha256=data_hash(settings, recording, events))
@@ -78,6 +79,23 @@ def backtest(
     worse = float(found["pessimistic"]["final_equity"] or 0.0)
     result.facts["warnings"] += warnings.better_though_worse(result.facts, worse)
     return scenarios.compared(result, found)
+
+
+def _be_on_grid(portfolio: Portfolio, events: Rows) -> None:
+    """Raise ConfigError where a tick is above the first price: a number of decimals, perhaps."""
+    problems = []
+    for s, instrument in enumerate(portfolio.instruments):
+        if instrument.tick > 0.0:
+            of_symbol = (events["symbol"] == s) & (events["kind"] <= Kind.TICK)
+            price = float(events["bar"]["close"][np.argmax(of_symbol)]) if of_symbol.any() else 0.0
+            if 0.0 < price < instrument.tick:
+                problems.append(
+                    f"universe.instruments.{instrument.symbol}.tick: must be the step of its"
+                    f" prices, was {instrument.tick:g} where the first one is {price:g}. Write it"
+                    " as a price, such as 0.01."
+                )
+    if problems:
+        raise ConfigError(*problems)
 
 
 def begin(plan: Layout, recording: tape.Recording) -> Machine:

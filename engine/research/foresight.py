@@ -1,4 +1,5 @@
-"""Catches a strategy that knows the future from a file: the price then goes where it went.
+"""Catches a strategy that knows the future from a file: the price goes where it went, or turns
+back where its orders rest.
 
 No replay can show that, since the file is the same however the events are cut. What shows is that
 nobody is right that often. (`docs/guide/checks.md`)
@@ -12,8 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.clock import utc
+from engine.core.assemble import layout
+from engine.core.machine import Rows
 from engine.core.portfolio import Instance
-from engine.core.records import Kind
+from engine.core.records import Kind, Reason
 from engine.research.figures import timeframe
 from engine.research.sample import Sample
 from engine.strategies.external import External
@@ -21,11 +24,12 @@ from engine.strategies.external import External
 SHARE = 0.75  # of all rises of the target, and of all falls, after which the price went as they did
 SIGMAS = 4.0  # by so much each must be more than a coin would be right: 16 of 16, 70 of 100
 OPENED = 0.85  # of all openings, after which the price went as they wanted, and SIGMAS above chance
-OPENINGS = 16  # at least
+OPENINGS = 16  # at least; both hold for fills of orders that rested, too
 
 _HOUR = 3_600_000
 _HORIZONS = (5 * 60_000, 15 * 60_000, 30 * 60_000, *(n * _HOUR for n in (1, 2, 4, 8, 12, 24, 168)))
 _BARS = 20  # horizons are 1 to 20 of the strategy's bars, and those above that are longer
+_STOPS = (Reason.STOP_LOSS, Reason.TRAILING, Reason.BREAK_EVEN)
 
 
 class _Followed(NamedTuple):
@@ -33,6 +37,7 @@ class _Followed(NamedTuple):
 
     ts: Any
     target: Any
+    opens: Any  # whether it leaves 0, or turns to the other side
     price: Any
     known: Any  # ms, of the closes
     close: Any
@@ -72,7 +77,7 @@ class _Score:
 
 @dataclass(frozen=True)
 class _Openings:
-    """After how many openings the price went as they wanted within `horizon` ms.
+    """After how many openings, or fills, the price went as they wanted within `horizon` ms.
 
     By chance it is as many as prices of the symbol went that way: `expected`, with a `variance`.
     """
@@ -83,6 +88,7 @@ class _Openings:
     expected: float
     variance: float
     first: int  # ms, of the openings
+    what: str = "openings"
 
     @property
     def share(self) -> float:
@@ -104,6 +110,15 @@ def oracles(sample: Sample) -> Iterator[str]:
             yield _told(sample, instance, best)
         elif opened.share >= OPENED:
             yield _told_of_openings(sample, instance, opened)
+        else:
+            rested = [
+                _openings(fills, n, what)
+                for what, fills in _rested(sample, instance).items()
+                for n in horizons
+            ]
+            turned = max(rested, key=lambda one: one.share)
+            if turned.share >= OPENED:
+                yield _told_of_openings(sample, instance, turned)
 
 
 def suspects(sample: Sample) -> Iterator[str]:
@@ -147,7 +162,7 @@ def _told_of_openings(sample: Sample, instance: Instance, opened: _Openings) -> 
         sample,
         instance,
         f"within {timeframe(opened.horizon)} the price went its way after {opened.right} of"
-        f" {opened.count} openings, where chance makes {opened.expected:.0f}, from"
+        f" {opened.count} {opened.what}, where chance makes {opened.expected:.0f}, from"
         f" {utc(opened.first)} on",
         "Compute each row of {path} from bars that were closed at its ts, and from nothing newer.",
     )
@@ -171,12 +186,59 @@ def _followed(sample: Sample, instance: Instance) -> list[_Followed]:
     found = []
     for book in np.unique(rows["book"]):
         of_book = rows[rows["book"] == book]
-        symbol = sample.portfolio.symbols.index(sample.symbol(of_book[0]))
-        events = sample.events
-        of_symbol = (events["kind"] <= Kind.TICK) & (events["symbol"] == symbol)
-        prices = events["ts"][of_symbol], events["bar"]["close"][of_symbol]
-        found.append(_Followed(of_book["ts"], of_book["target"], of_book["price"], *prices))
+        target = of_book["target"]
+        side = np.sign(target)
+        opens = (side != 0.0) & (np.diff(side, prepend=0.0) != 0.0)
+        prices = _prices(sample, of_book[0])
+        found.append(_Followed(of_book["ts"], target, opens, of_book["price"], *prices))
     return found
+
+
+def _rested(sample: Sample, instance: Instance) -> dict[str, list[_Followed]]:
+    """Return the fills of an instance at prices that its orders waited for, in each symbol.
+
+    The target of each is its side. Apart are those that made a position larger, that left it at a
+    price hoped for, and that left it at a stop: one kind may know what the others do not.
+    """
+    rows = sample.filled[instance.name]
+    sign = np.sign(rows["quantity"])
+    units = np.abs(rows["quantity"]) * _contract_sizes(sample, rows)
+    asked = rows["price"] - sign * rows["slippage"] / np.where(units > 0.0, units, 1.0)
+    opened = sample.events["bar"]["open"][rows["seq"]]
+    waited = np.abs(asked - opened) > 1e-9 * opened
+    waited &= rows["reason"] != Reason.LIQUIDATION
+    adds = sign * rows["position"] > 0.0
+    stops = np.isin(rows["reason"], _STOPS)
+    kinds = {
+        "fills of its entries at a price": waited & adds,
+        "fills of its exits at a price": waited & ~adds & ~stops,
+        "of its stops": waited & ~adds & stops,
+    }
+    found: dict[str, list[_Followed]] = {}
+    for what, chosen in kinds.items():
+        found[what] = []
+        for book in np.unique(rows["book"][chosen]):
+            at = np.flatnonzero(chosen & (rows["book"] == book))
+            ones, all_of_them = rows[at], np.ones(len(at), bool)
+            prices = _prices(sample, ones[0])
+            side = sign[at]
+            found[what].append(_Followed(ones["ts"], side, all_of_them, ones["price"], *prices))
+    return found
+
+
+def _contract_sizes(sample: Sample, rows: Rows) -> Any:
+    """Return base units of a quantity of 1, of each row of a log."""
+    portfolio = sample.portfolio
+    places = [place.symbol for place in layout(portfolio).books]
+    return np.array([portfolio.instruments[s].contract_size for s in places])[rows["book"]]
+
+
+def _prices(sample: Sample, row: np.void) -> tuple[Any, Any]:
+    """Return when each close of the symbol of a row was known (ms), and the closes."""
+    symbol = sample.portfolio.symbols.index(sample.symbol(row))
+    events = sample.events
+    of_symbol = (events["kind"] <= Kind.TICK) & (events["symbol"] == symbol)
+    return events["ts"][of_symbol], events["bar"]["close"][of_symbol]
 
 
 def _score(books: list[_Followed], horizon: int) -> _Score:
@@ -196,14 +258,14 @@ def _score(books: list[_Followed], horizon: int) -> _Score:
     return _Score(horizon, risen, rises, fallen, falls, min(first, default=0))
 
 
-def _openings(books: list[_Followed], horizon: int) -> _Openings:
-    """Count openings: targets that leave 0, or turn to the other side."""
+def _openings(books: list[_Followed], horizon: int, what: str = "openings") -> _Openings:
+    """Count what opens."""
     right = count = 0
     expected = variance = 0.0
     first, base = [], []
     for one in books:
         side = np.sign(one.target)
-        at, there = _moved(one, (side != 0.0) & (np.diff(side, prepend=0.0) != 0.0), horizon)
+        at, there = _moved(one, one.opens, horizon)
         right += int((np.sign(there - one.price[at]) == side[at]).sum())
         count += len(at)
         first += [int(one.ts[at[0]])] if len(at) else []
@@ -213,7 +275,7 @@ def _openings(books: list[_Followed], horizon: int) -> _Openings:
             up = _rising(one, horizon)
             expected += long * up + (opened - long) * (1.0 - up)
             variance += opened * up * (1.0 - up)
-    return _Openings(horizon, right, count, expected, variance, min(first, default=0))
+    return _Openings(horizon, right, count, expected, variance, min(first, default=0), what)
 
 
 def _moved(one: _Followed, chosen: Any, horizon: int) -> tuple[Any, Any]:

@@ -9,15 +9,17 @@ from collections.abc import Iterator
 import numpy as np
 
 from engine.clock import utc
+from engine.core.assemble import layout
 from engine.core.machine import Rows
 from engine.core.records import Kind
 from engine.errors import StrategyFailed
-from engine.research.sample import Sample, Wanted, called, wanted
+from engine.research.sample import OfInstances, Played, Sample, called, played
 
 STRETCHES = 6_000  # at most, that events are handed over in; ordinary Python has 3,000 calls …
 COMPILED = 32  # … and what is compiled has no way to look ahead
 
-_WISH = ["ts", "book", "target", "stop", "take", "tag"]
+_WISH = ["ts", "book", "target", "limit", "stop", "take", "tag"]
+_FILL = ["ts", "book", "quantity", "price"]  # tells of stops and takes that are moved meanwhile
 
 
 def differences(sample: Sample) -> Iterator[str]:
@@ -31,7 +33,7 @@ def differences(sample: Sample) -> Iterator[str]:
 
 
 def _unlike_again(sample: Sample) -> Iterator[tuple[str, str]]:
-    for name, row in _changed(sample.wanted, wanted(sample.portfolio, sample.events)):
+    for name, row in _unlike(sample, played(sample.portfolio, sample.events)):
         yield (
             name,
             f"{_wish(sample, name, row)} must be the same each time, was another when the same"
@@ -46,7 +48,7 @@ def _unlike_cut(sample: Sample) -> Iterator[tuple[str, str]]:
     Somebody who looks ahead finds nothing behind it, and decides differently.
     """
     try:
-        cut = wanted(sample.portfolio, sample.events, _ends(sample))
+        cut = played(sample.portfolio, sample.events, _ends(sample))
     except StrategyFailed as error:
         yield (
             "",
@@ -54,7 +56,7 @@ def _unlike_cut(sample: Sample) -> Iterator[tuple[str, str]]:
             " step use only the bar it is given and its own state.",
         )
         return
-    for name, row in _changed(sample.wanted, cut):
+    for name, row in _unlike(sample, cut):
         yield (
             name,
             f"{_wish(sample, name, row)} must not depend on later bars, but changes when they are"
@@ -82,18 +84,25 @@ def _unlike_reordered(sample: Sample) -> Iterator[tuple[str, str]]:
     """Let the symbols' bars of one moment come in the opposite order.
 
     One that watches another symbol through the core is shown closed bars alone, in the order of
-    the universe: it may want something else.
+    the universe: it may want something else. So may one that keeps levels, where the money for what
+    rests does not suffice for all symbols; what is compiled sees no other symbol.
     """
     if len(sample.portfolio.symbols) == 1:
         return
-    watching = {i.name for i in sample.portfolio.instances if any(w.symbol for w in i.watched)}
+    plan = layout(sample.portfolio)
+    free = {i.name for i in sample.portfolio.instances if any(w.symbol for w in i.watched)}
+    free |= {
+        plan.book(k)[0].name
+        for k, place in enumerate(plan.books)
+        if plan.levels(k)[1] > 0 and type(plan.parts[place.instance]).compiled
+    }
     events = sample.events
     is_price = events["kind"] <= Kind.TICK
     place = np.where(is_price, -events["symbol"], 1)  # timers and targets stay behind
     turned = events[np.lexsort((place, events["ts"]))]
     turned["seq"] = events["seq"]
-    for name, row in _changed(sample.wanted, wanted(sample.portfolio, turned)):
-        if name in watching:
+    for name, row in _changed(sample.wanted, played(sample.portfolio, turned).wanted, _WISH):
+        if name in free:
             continue
         yield (
             name,
@@ -103,12 +112,22 @@ def _unlike_reordered(sample: Sample) -> Iterator[tuple[str, str]]:
         )
 
 
-def _changed(before: Wanted, after: Wanted) -> Iterator[tuple[str, np.void]]:
-    """Yield each instance that wants something else, and the first row in which it does."""
+def _unlike(sample: Sample, again: Played) -> Iterator[tuple[str, np.void]]:
+    """Yield each instance that wants or gets something else, and the first row in which it does."""
+    rows = dict(_changed(sample.filled, again.filled, _FILL))
+    for name, row in _changed(sample.wanted, again.wanted, _WISH):
+        rows[name] = min(row, rows.get(name, row), key=lambda one: int(one["ts"]))
+    yield from rows.items()
+
+
+def _changed(
+    before: OfInstances, after: OfInstances, fields: list[str]
+) -> Iterator[tuple[str, np.void]]:
+    """Yield each instance whose rows differ in some fields, and the first row that does."""
     for name in before:
         one, other = _in_order(before[name]), _in_order(after[name])
         count = min(len(one), len(other))
-        same = one[_WISH][:count] == other[_WISH][:count]
+        same = one[fields][:count] == other[fields][:count]
         first = count if same.all() else int(np.argmin(same))
         rows = [rows[first] for rows in (one, other) if first < len(rows)]
         if rows:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,7 +30,14 @@ CALLS = 3_000  # at most of ordinary Python, all its instances and symbols toget
 
 _TICK = np.dtype([("ts", np.int64), ("price", np.float64), ("amount", np.float64)])
 
-Wanted = dict[str, Rows]  # instance → its rows of the core's log of signals
+OfInstances = dict[str, Rows]  # instance → its rows of a log of the core
+
+
+class Played(NamedTuple):
+    """What strategies wanted (signals), and what came of it (fills)."""
+
+    wanted: OfInstances
+    filled: OfInstances
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,7 @@ class Sample:
     is_real  whether they have happened
     calls    instance → how often they call its step
     wanted   what fresh copies of the strategies want on them
+    filled   what is bought and sold then
     """
 
     of: str
@@ -47,7 +56,8 @@ class Sample:
     portfolio: Portfolio
     events: Rows
     calls: dict[str, int]
-    wanted: Wanted
+    wanted: OfInstances
+    filled: OfInstances
 
     def symbol(self, row: np.void) -> str:
         """Return the symbol of a row of the core's log."""
@@ -89,7 +99,7 @@ def sample(of: str, is_real: bool, portfolio: Portfolio, events: Rows) -> Sample
     end = min(EVENTS, int(slow[CALLS]) if len(slow) > CALLS else len(events))
     shown = events[:end]
     calls = {name: int(np.searchsorted(at, end)) for name, at in calling.items()}
-    return Sample(of, is_real, portfolio, shown, calls, wanted(portfolio, shown))
+    return Sample(of, is_real, portfolio, shown, calls, *played(portfolio, shown))
 
 
 def missing(feed: Tape, symbols: Sequence[str]) -> list[Path]:
@@ -99,8 +109,8 @@ def missing(feed: Tape, symbols: Sequence[str]) -> list[Path]:
     return [path for path in paths if not path.exists()]
 
 
-def wanted(portfolio: Portfolio, events: Rows, ends: Sequence[int] = ()) -> Wanted:
-    """Return what fresh copies of the strategies want on some events, without rules.
+def played(portfolio: Portfolio, events: Rows, ends: Sequence[int] = ()) -> Played:
+    """Return what fresh copies of the strategies want and get on some events, without rules.
 
     All run together, since one may look at what another one left behind. The events are handed over
     in stretches, each up to one of `ends`, as copies: ordinary Python can reach what lies behind
@@ -110,9 +120,13 @@ def wanted(portfolio: Portfolio, events: Rows, ends: Sequence[int] = ()) -> Want
     machine = Compiled(plan)
     stretches = pairwise([0, *ends, len(events)])
     found = [replay(machine, events[first:last].copy()) for first, last in stretches]
-    rows = joined("signals", [done.logs["signals"] for done in found])
-    places = np.array([place.instance for place in plan.books])[rows["book"]]
-    return {instance.name: rows[places == i] for i, instance in enumerate(portfolio.instances)}
+    of = np.array([place.instance for place in plan.books])
+    logs = []
+    for name in ("signals", "fills"):
+        rows = joined(name, [done.logs[name] for done in found])
+        of_rows = of[rows["book"]]
+        logs.append({one.name: rows[of_rows == i] for i, one in enumerate(portfolio.instances)})
+    return Played(*logs)
 
 
 def called(portfolio: Portfolio, instance: Instance, events: Rows) -> Integers:

@@ -8,10 +8,10 @@ import numpy as np
 from engine.core.machine import Rows
 from engine.core.portfolio import Instance
 from engine.core.records import Kind
-from engine.research.sample import Sample, wanted
+from engine.research.sample import Sample, played
 
 STARTS = (0.13, 0.26, 0.39, 0.52)  # of the events are left out: no whole parts of one another
-TOLERANCE = 1e-3  # relative difference of a stop or take that is still the same
+TOLERANCE = 1e-3  # relative difference of a price that is still the same
 SIGNALS = 10  # at least so many after a later start, to say that it never comes to the same
 
 
@@ -38,7 +38,7 @@ def warm_ups(sample: Sample) -> dict[str, WarmUp]:
     found: dict[str, list[WarmUp]] = {}
     for share in STARTS:
         first, start = _later(sample, share)
-        late = wanted(sample.portfolio, sample.events[first:])
+        late = played(sample.portfolio, sample.events[first:]).wanted
         for instance in sample.portfolio.instances:
             if instance.strategy.on != "target":
                 whole = sample.wanted[instance.name]
@@ -90,12 +90,12 @@ def _at(rows: Rows, points: Any) -> Rows:
 
 
 def _differences(one: Rows, other: Rows) -> Any:
-    """Return the largest relative difference of target, stop and take, 0.0 where all are the same.
+    """Return the largest relative difference of what is wanted, 0.0 where all are the same.
 
     Where nothing is to be held, prices mean nothing.
     """
     found = np.zeros(len(one))
-    for name in ("target", "stop", "take"):
+    for name in ("target", "limit", "stop", "take"):
         a, b = one[name], other[name]
         scale = np.maximum(np.abs(a), np.abs(b))
         apart = np.abs(a - b) / np.where(scale > 0.0, scale, 1.0)

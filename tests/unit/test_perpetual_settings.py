@@ -29,7 +29,7 @@ def test_a_perpetual_is_traded_on_margin() -> None:
     (grid,) = given.instruments
     assert (grid.leverage, grid.isolated, grid.maintenance) == (5.0, False, 0.005)
     assert given.opposite_books
-    (spot,) = build_of(*perpetual("tick: 0.5")).instruments
+    (spot,) = build_of("universe.instruments={BTC/USDT: {tick: 0.5}}").instruments
     assert (spot.leverage, spot.maintenance) == (0.0, 0.0)
 
 

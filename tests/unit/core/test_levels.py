@@ -359,3 +359,24 @@ def test_what_is_left_of_a_side_opens_once_the_other_is_closed(machine: type) ->
         """,
         asking(instruments=PERPETUAL, stop_loss=0.05),
     )
+
+
+def test_a_stop_entry_that_the_pessimist_sees_fills_at_the_worst_price(machine: type) -> None:
+    # a gap is at the open, as ever
+    ask(
+        machine,
+        """
+        100 101  99.5 100  0+.5@101!,1+.5@110!  .
+        100 105  99.5 104  .                    +0.5@105
+        112 115 111   114  .                    +0.5@112
+        """,
+        asking(stop_through=True),
+    )
+    ask(
+        machine,
+        """
+        100 101  99.5 100  0-.5@99!  .
+        100 105  97   104  .         -0.5@97
+        """,
+        asking(stop_through=True, instruments=PERPETUAL),
+    )

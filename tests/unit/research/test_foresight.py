@@ -27,7 +27,7 @@ from engine.strategies.rsi_reversion import RsiReversion
 from engine.strategies.supertrend import Supertrend
 from tests.golden import golden
 from tests.market import portfolio
-from tests.unit.research.planted import ReadsAhead
+from tests.unit.research.planted import ReadsAhead, ReadsHighs, ReadsLows, Rests
 
 SYMBOL = "BTC/USDT"
 HOUR = 3_600_000
@@ -52,6 +52,17 @@ def test_a_file_with_later_rows_is_caught(ahead: int, feed: Tape) -> None:
     with pytest.raises(CheckFailed) as caught:
         check(plan, feed)
     golden(f"check/reads_{ahead}_ahead.txt", str(caught.value))
+
+
+@pytest.mark.parametrize("strategy", [ReadsLows, ReadsHighs])
+def test_orders_that_rest_where_the_price_turns_are_caught(
+    strategy: type[Strategy], feed: Tape
+) -> None:
+    assert feed.files
+    plan = trading(strategy(path=feed.files[SYMBOL]))
+    with pytest.raises(CheckFailed) as caught:
+        check(plan, feed)
+    golden(f"check/{strategy.__name__}.txt", str(caught.value))
 
 
 def targets(decided: Strategy, feed: Tape, path: Path, early: int) -> Portfolio:
@@ -140,6 +151,9 @@ HONEST = {
     "grid": Grid(),
     "macd": Macd(),
     "supertrend": Supertrend(),
+    "rests near": Rests(apart=0.002),
+    "rests": Rests(apart=0.01),
+    "rests far": Rests(apart=0.03),
 }
 
 

@@ -48,6 +48,8 @@ CAUGHT = {
         instance("leader", planted.Leader(), A),
         instance("follower", planted.Follower(), B, span=5 * MINUTE),
     ),
+    "rests_at_next_low": trading(instance("rests", planted.RestsAtNextLow())),
+    "takes_at_next_high": trading(instance("takes", planted.TakesAtNextHigh())),
     "remembers": trading(instance("remembers", planted.Remembers())),
 }
 

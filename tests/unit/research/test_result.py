@@ -9,12 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from engine.api import backtest, compose
+from engine.errors import ConfigError
 from engine.feeds import tape
 from engine.feeds.generated import generate
 from tests.unit.research.test_report import Page
 
 MINUTE, HOUR = 60_000, 3_600_000
 START = 1_704_067_200_000  # 2024-01-01
+PRICES = ("open", "high", "low", "close")
 
 
 def test_slippage_is_what_fills_were_away_from_the_price() -> None:
@@ -143,3 +145,15 @@ def test_an_exit_that_is_held_back_is_no_opening_that_was_denied(held: Any) -> N
     told = held(1.0, "strategy.external.exits.opposite_signal=ignore").facts["warnings"]
     assert "1 exit was held back: opposite_signal." in told
     assert not any("denied" in sentence for sentence in told)
+
+
+def test_a_tick_above_the_price_is_refused() -> None:
+    grid = "universe.instruments={X/USD: {tick: 1000}}"
+    settings = compose(["universe.symbols=[X/USD]", grid, "feed.timeframe=1h"])
+    bars = {"X/USD": {"ts": [START], **dict.fromkeys(PRICES, [100.0]), "volume": [1.0]}}
+    with pytest.raises(ConfigError) as refused:
+        backtest(settings, bars)
+    assert str(refused.value) == (
+        "universe.instruments.X/USD.tick: must be the step of its prices, was 1000 where the first"
+        " one is 100. Write it as a price, such as 0.01."
+    )

@@ -1,0 +1,24 @@
+"""What fits together; what does not is in tests/golden/config."""
+
+import pytest
+
+from engine.compose import compose
+from engine.settings import build, validate
+
+IGNORE = "strategy.ema_cross.exits.opposite_signal=ignore"
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["strategy=[grid]", "execution.post_only=true", "execution.queue_share=0.5"],
+        ["execution.order=limit", "execution.post_only=true", "execution.good_for_seconds=0"],
+        [IGNORE, "strategy.ema_cross.exits.take_profit=0.1"],
+        [IGNORE, "strategy.ema_cross.exits.take_profit_ladder=[{at: 0.1, share: 1.0}]"],
+        ["strategy=[donchian]", IGNORE.replace("ema_cross", "donchian")],  # sets its own stop
+        ["strategy=[grid]", IGNORE.replace("ema_cross", "grid")],
+        ["costs.funding_hours=0.25"],
+    ],
+)
+def test_what_does_something_is_taken(overrides: list[str]) -> None:
+    assert build(validate(compose(overrides))).instances
