@@ -5,7 +5,7 @@ Every problem of every file is found before anything is refused.
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from engine.core.records import Bar, Event, Kind
 from engine.errors import ConfigError, DataError, did_you_mean
 from engine.feeds import period
 from engine.feeds.files import File, read, take
+from engine.feeds.generated import is_generated
 from engine.feeds.memory import give_back
 from engine.feeds.quality import Finding, Integers, Rows, Severity, inspect, length, within
 
@@ -30,6 +31,7 @@ class Recording:
     sha256    of everything that was read, the same for the same rows from Parquet and CSV
     warnings  one sentence each: gaps, outliers
     start     identity of a machine and the block it begins with, None where it begins anew
+    made_up   whether any of it is known to come from no market
     """
 
     events: Rows
@@ -37,6 +39,7 @@ class Recording:
     sha256: str
     warnings: list[str]
     start: bytes | None = None
+    made_up: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ class Tape:
         end = None if self.end is None else period.milliseconds(self.end)
         recording = _recording(files, where, self.of_files, spans, start, end)
         give_back()
-        return recording
+        return replace(recording, made_up=any(map(is_generated, paths.values())))
 
     def _paths(self, symbols: Sequence[str]) -> dict[str, Path]:
         patterns = {symbol: (self.files or {}).get(symbol, self.path) for symbol in symbols}

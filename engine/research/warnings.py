@@ -33,6 +33,11 @@ def about(
     if not len(ts):
         return
     yield from _lost(facts["cash"], trades, ts, equity)
+    if facts["fill_on"] == "close":
+        yield (
+            "Orders were filled at the close that decided them (execution.fill_on=close), which no"
+            " real order can reach: nobody can trade these figures."
+        )
     run = periods.days(facts["cash"], ts, equity)
     yield from _little(stats, trades, len(run.ts))
     made = facts["final_equity"] - facts["cash"]

@@ -148,6 +148,17 @@ def test_a_lost_account_has_a_report(tmp_path: Path) -> None:
     assert not re.search(r"\bnan\b", text)
 
 
+def test_fills_at_the_close_that_decided_are_told() -> None:
+    fair, unfair = (
+        perpetual([100.0, 100.0, 90.0, 90.0], declared("margin: cross"), f"execution.fill_on={on}")
+        for on in ("next", "close")
+    )
+    assert [s for s in unfair.facts["warnings"] if s not in fair.facts["warnings"]] == [
+        "Orders were filled at the close that decided them (execution.fill_on=close), which no real"
+        " order can reach: nobody can trade these figures."
+    ]
+
+
 def test_one_refusal_is_told_in_the_singular() -> None:
     result = perpetual(
         [100.0, 100.0, 300.0, 300.0], declared("leverage_max: 4"), "sizing.quantity=9"

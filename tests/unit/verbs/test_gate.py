@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from engine.__main__ import main
@@ -18,6 +20,7 @@ LAX = (
     "gate.trend_win_rate_min=1e-9",
     "gate.trades_min=1",
 )
+TAPE = "var/tape/BTC_USDT_1m.parquet"
 NOTHING = tuple(f"gate.{key}=null" for key in ("sharpe_min", "max_drawdown_max", "trades_min"))
 NOTHING += tuple(f"gate.{key}_min=null" for key in ("trend_win_rate", "profit_factor"))
 
@@ -26,8 +29,10 @@ Captured = pytest.CaptureFixture[str]
 
 @pytest.fixture(autouse=True)
 def tape(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stand beside 3,000 made-up bars."""
-    write(project / "var/tape/BTC_USDT_1m.parquet", generate("BTC/USDT", 3_000, 60_000, 1))
+    """Stand beside 3,000 bars that do not say that they are made up."""
+    rows = generate("BTC/USDT", 3_000, 60_000, 1)
+    (project / TAPE).parent.mkdir(parents=True)
+    pq.write_table(pa.table({name: rows[name] for name in rows.dtype.names or ()}), project / TAPE)
     monkeypatch.setenv("COLUMNS", "120")
 
 
@@ -61,6 +66,7 @@ def test_a_pass_is_recorded_once_for_each_version_of_the_code(
 ) -> None:
     code, first = answer(capsys, *LAX)
     assert (code, first["passed"], first["passed_before"]) == (0, True, None)
+    assert first["unfit"] == []
     record = json.loads((project / first["record"]).read_text(encoding="utf-8"))
     assert {key: record[key] for key in ("config_hash", "data_hash", "code_version")} == {
         key: first[key] for key in ("config_hash", "data_hash", "code_version")
@@ -122,6 +128,41 @@ def test_a_folder_that_cannot_be_written_is_said(capsys: Captured, project: Path
     assert capsys.readouterr().err == (
         "store.directory: file/gate cannot be written (Not a directory). Choose another.\n"
     )
+
+
+DAYS = ("feed.start='2024-01-01'", "feed.end='2024-01-03'")
+MADE_UP = (
+    "feed: must be a market that was recorded, was made up, which says nothing about any other."
+    " Choose feed=tape and files of a venue."
+)
+AT_THE_CLOSE = (
+    "execution.fill_on: must be next, was close: orders were filled at the price that decided them,"
+    " which no real order can reach. Write execution.fill_on=next."
+)
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        (["execution.fill_on=close"], [AT_THE_CLOSE]),
+        (["feed=synthetic", *DAYS], [MADE_UP]),
+        (["feed=synthetic", *DAYS, "execution.fill_on=close"], [AT_THE_CLOSE, MADE_UP]),
+        (["feed.path='generated/{symbol}_{timeframe}.parquet'"], [MADE_UP]),
+    ],
+)
+def test_a_run_that_could_not_be_does_not_pass(
+    capsys: Captured, project: Path, typed: list[str], told: list[str]
+) -> None:
+    rows = generate("BTC/USDT", 3_000, 60_000, 1)
+    write(project / "generated/BTC_USDT_1m.parquet", rows)
+    code, found = answer(capsys, *LAX, *typed)
+    assert all(row["passed"] for row in found["kpi"].values())
+    assert (code, found["passed"], found["unfit"], found["record"]) == (3, False, told, None)
+    assert main(["gate", *LAX, *typed]) == 3
+    printed = " ".join(capsys.readouterr().out.split())
+    assert all(f"Not passed: {sentence}" in printed for sentence in told)
+    assert "Passed." not in printed
+    assert not (project / "var" / "gate").exists()
 
 
 def test_a_backtest_has_the_same_answers(capsys: Captured) -> None:
