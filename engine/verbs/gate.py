@@ -17,7 +17,7 @@ from engine.api import compose
 from engine.errors import ConfigError
 from engine.research import gate
 from engine.research.backtest import backtest
-from engine.research.figures import Unit, shown
+from engine.research.figures import apart, shown
 from engine.research.formulas import STATS
 from engine.research.result import Result
 from engine.research.table import progress
@@ -89,22 +89,25 @@ def _table(result: Result) -> Table:
     for head in ("Value", "At least"):
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column("")
-    for name, row in result.kpi.items():
-        stat, _, instance = name.partition(".")
-        unit = STATS[stat].unit
-        verdict = ("✓", "green") if row["passed"] else (f"✗ {_shortfall(row, unit)}", "red")
-        table.add_row(
-            Text(STATS[stat].label + (f" of {instance}" if instance else "")),
-            Text(shown(row["value"], unit)),
-            Text(shown(row["limit"], unit)),
-            Text(*verdict),
-        )
+    for name, judged in result.kpi.items():
+        table.add_row(*line_of(name, judged))
     return table
 
 
-def _shortfall(row: dict[str, Any], unit: Unit) -> str:
-    missed_by = _missed_by(row)
-    return "not defined" if missed_by is None else f"missed by {shown(missed_by, unit)}"
+def line_of(name: str, judged: dict[str, Any]) -> list[Text]:
+    """Return label, value, limit and verdict of a target."""
+    stat, _, instance = name.partition(".")
+    unit, label = STATS[stat].unit, STATS[stat].label + (f" of {instance}" if instance else "")
+    value, limit, missed_by = judged["value"], judged["limit"], _missed_by(judged)
+    texts = [shown(figure, unit) for figure in (value, limit)]
+    if judged["passed"]:
+        return [*map(Text, (label, *texts)), Text("✓", "green")]
+    if missed_by is None:
+        return [*map(Text, (label, *texts)), Text("✗ not defined", "red")]
+    *texts, shortfall = apart(value, limit, unit)
+    # A difference of two fractions is in percentage points.
+    verdict = f"✗ missed by {shortfall.replace('%', 'pp')}"
+    return [*map(Text, (label, *texts)), Text(verdict, "red")]
 
 
 def _remarks(result: Result, before: dict[str, Any] | None, written: Path | None) -> list[Text]:

@@ -12,6 +12,7 @@ import pytest
 from engine.__main__ import main
 from engine.feeds.generated import generate, write
 from engine.strategies import ema_cross
+from engine.verbs.gate import line_of
 
 LAX = (
     "gate.sharpe_min=null",
@@ -59,6 +60,32 @@ def test_a_run_that_misses_says_by_how_much(capsys: Captured, project: Path) -> 
     assert "Not passed: 1 of 4 targets." in lines
     assert not (project / "var" / "gate").exists()
     assert found["record"] is None
+
+
+@pytest.mark.parametrize(
+    ("stat", "value", "limit", "told"),
+    [
+        ("profit_factor", 1.798, 1.8, "1.798 1.800 ✗ missed by 0.002"),
+        ("profit_factor", 1.3, 1.8, "1.30 1.80 ✗ missed by 0.50"),
+        ("sharpe", 1.5 - 1e-9, 1.5, "1.499999999 1.500000000 ✗ missed by 0.000000001"),
+        ("sharpe", 1.4999, 1.5, "1.4999 1.5000 ✗ missed by 0.0001"),
+        ("sharpe", 1.4951, 1.5, "1.495 1.500 ✗ missed by 0.005"),  # 1.50 1.50 by 0.00 to 2 places
+        ("sharpe", -0.004, 0.0, "-0.004 0.000 ✗ missed by 0.004"),
+        ("max_drawdown", -0.18, -0.15, "-18.00 % -15.00 % ✗ missed by 3.00 pp"),
+        ("max_drawdown", -0.150004, -0.15, "-15.0004 % -15.0000 % ✗ missed by 0.0004 pp"),
+        ("win_rate.a", 0.44999, 0.45, "44.999 % 45.000 % ✗ missed by 0.001 pp"),
+        ("trades", 99, 100, "99 100 ✗ missed by 1"),
+        ("sharpe", 1.504, 1.5, "1.50 1.50 ✓"),
+        ("sharpe", 1.5, 1.5, "1.50 1.50 ✓"),
+        ("sharpe", None, 1.5, "– 1.50 ✗ not defined"),
+    ],
+)
+def test_a_miss_shows_as_many_digits_as_it_takes(
+    stat: str, value: float | None, limit: float, told: str
+) -> None:
+    is_passed = value is not None and value >= limit
+    cells = line_of(stat, {"value": value, "limit": limit, "passed": is_passed})[1:]
+    assert " ".join(cell.plain for cell in cells) == told
 
 
 def test_a_pass_is_recorded_once_for_each_version_of_the_code(
