@@ -111,7 +111,7 @@ class Tape:
             )
         start = None if self.start is None else period.milliseconds(self.start)
         end = None if self.end is None else period.milliseconds(self.end)
-        recording = _recording(files, where, self.of_files, spans, start, end)
+        recording = _recording(files, where, self.of_files, spans, self.timeframe, start, end)
         give_back()
         return replace(recording, made_up=any(map(is_generated, paths.values())))
 
@@ -132,18 +132,24 @@ class Tape:
 
 
 def from_bars(
-    bars: Mapping[str, Any], symbols: Sequence[str], spans: Sequence[int], timeframe: str
+    bars: Mapping[str, Any],
+    symbols: Sequence[str],
+    spans: Sequence[int],
+    timeframe: str,
+    seen: str | None = None,
 ) -> Recording:
     """Return what `Tape.load` does, of tables in memory with the columns of a file.
 
-    Raises ConfigError for a symbol without a table, DataError for what is wrong in them.
+    `timeframe` is that of the tables, `seen` that of strategies where it is another. Raises
+    ConfigError for a symbol without a table, DataError for what is wrong in them.
     """
     wrong = [*_strangers("bars", bars, symbols)]
     wrong += [f"bars: must hold {s}, do not. Add it." for s in symbols if s not in bars]
     if wrong:
         raise ConfigError(*wrong)
     files = {symbol: take(bars[symbol]) for symbol in symbols}
-    return _recording(files, {s: f"{s}: bars" for s in symbols}, timeframe, spans)
+    where = {symbol: f"{symbol}: bars" for symbol in symbols}
+    return _recording(files, where, timeframe, spans, seen or timeframe)
 
 
 def place(pattern: str, symbol: str, timeframe: str) -> Path:
@@ -200,13 +206,15 @@ def _recording(
     where: Mapping[str, str],
     timeframe: str,
     spans: Sequence[int],
+    seen: str,
     start: int | None = None,
     end: int | None = None,
 ) -> Recording:
     """Judge what was read, and return it as a recording if there are no errors."""
     span = parse_timeframe(timeframe)
+    around = 0 if seen == timeframe else parse_timeframe(seen)
     findings = {
-        symbol: file.findings or inspect(file.rows, span, start, end)
+        symbol: file.findings or inspect(file.rows, span, start, end, around)
         for symbol, file in files.items()
     }
     has_bars = any(file.kind == "bars" for file in files.values())

@@ -54,7 +54,11 @@ def backtest(
         recording = settings.feed.load(portfolio.symbols, portfolio.spans)
     else:
         recording = tape.from_bars(
-            bars, portfolio.symbols, portfolio.spans, of_events(settings.feed)
+            bars,
+            portfolio.symbols,
+            portfolio.spans,
+            of_events(settings.feed),
+            settings.feed.timeframe,
         )
     plan = layout(portfolio)
     events = with_targets(plan, with_funding(settings, recording.events))
