@@ -47,7 +47,8 @@ class Faults:
                 is_map = error["type"] in _MAPS
                 known = keys_of(declared, inner if is_map else inner[:-1], value)
                 hidden = error["type"] == "is_instance_of"
-                for line in sentence(error, known).split("\n"):
+                form = _form(declared, inner, error["input"]) if is_map else ""
+                for line in sentence(error, known, form).split("\n"):
                     self.add((*place, *inner), line, hidden)
             return None
 
@@ -82,6 +83,23 @@ def _is_meant(member: Any, value: Mapping[Any, Any]) -> bool:
     return all(value.get(name) in get_args(tag) for name, tag in tags.items())
 
 
+def _form(declared: Any, place: Place, text: Any) -> str:
+    """Return the map that a text stands for, `{kind: risk, …}`, where it is the tag of one."""
+    if not isinstance(declared, type) or not issubclass(declared, BaseModel):
+        inner = (_form(member, place, text) for member in get_args(declared))
+        return next((form for form in inner if form), "")
+    if place:
+        fields = {field.alias or name: field for name, field in declared.model_fields.items()}
+        within = fields.get(str(place[0]))
+        return _form(within.annotation, place[1:], text) if within else ""
+    needed = {name: f.annotation for name, f in declared.model_fields.items() if f.is_required()}
+    tags = [n for n, tag in needed.items() if get_origin(tag) is Literal and text in get_args(tag)]
+    if not tags:
+        return ""
+    pairs = (f"{name}: {text if name in tags else 'value'}" for name in needed)
+    return f"{{{', '.join(pairs)}}}"
+
+
 def _keys(location: Sequence[str | int], value: Any) -> Place:
     """Return pydantic's location without the names of union members that it has in between."""
     place: list[str | int] = []
@@ -95,8 +113,11 @@ def _keys(location: Sequence[str | int], value: Any) -> Place:
     return tuple(place)
 
 
-def sentence(error: ErrorDetails, known: Iterable[str]) -> str:
-    """Return what was expected, what it was, and what to do; `known` are the keys beside it."""
+def sentence(error: ErrorDetails, known: Iterable[str], form: str = "") -> str:
+    """Return what was expected, what it was, and what to do.
+
+    `known` are the keys beside it, `form` is the map that was meant where it can be told.
+    """
     was, limits = f"was {spelled(error['input'])}", error.get("ctx", {})
     if isinstance(error["input"], Secret):
         return "must be written out, was a secret. Only a parameter annotated Secret takes one."
@@ -130,7 +151,7 @@ def sentence(error: ErrorDetails, known: Iterable[str]) -> str:
         case "dict_type" | "model_type" | "model_attributes_type":
             key, value = next(iter(known), "key"), error["input"]
             is_meant = isinstance(value, int | float) and key not in ("key", "kind")
-            example = f"{{{key}: {value if is_meant else 'value'}}}"
+            example = form or f"{{{key}: {value if is_meant else 'value'}}}"
             return f"must be a map of keys and values, {was}. Write {example}."
         case "literal_error":
             return f"must be {limits['expected']}, {was}. Write one of them."

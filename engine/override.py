@@ -1,14 +1,22 @@
 """Reads `key=value` as it was typed, and says what is wrong where it is refused."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.overrides_parser import OverridesParser, create_functions
+from hydra.core.override_parser.overrides_visitor import HydraOverrideVisitor
 from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import HydraException
+from hydra.grammar.gen.OverrideLexer import (  # type: ignore[attr-defined]
+    CommonTokenStream,
+    InputStream,
+    OverrideLexer,
+)
+from hydra.grammar.gen.OverrideParser import OverrideParser
 from omegaconf import DictConfig, ListConfig
 from omegaconf._utils import split_key
 from omegaconf.errors import OmegaConfBaseException
@@ -28,6 +36,7 @@ def read(texts: Sequence[str], problems: list[str]) -> Iterator[Override]:
         except HydraException as wrong:
             problems.append(f"{text}: {_spelling(text, wrong)}")
             continue
+        twice = _twice(text) if isinstance(override._value, dict | list) else []
         torn = [value for value in _unquoted(override._value) if ": " in value]
         if not override.key_or_group:
             problems.append(f"{text}: must be key=value, had no key. Write the key first.")
@@ -43,8 +52,27 @@ def read(texts: Sequence[str], problems: list[str]) -> Iterator[Override]:
                 f"{text}: must have one colon between a key and its value, was {torn[0]!r} after"
                 r" the first. Write the colon of a symbol as \:, and a value with `: ` in quotes."
             )
+        elif twice:
+            problems.append(
+                f"{text}: must have each key once, had {' and '.join(twice)} twice. Leave one out."
+            )
         else:
             yield override
+
+
+def _twice(text: str) -> list[str]:
+    """Return the keys that a map of an override has twice; what was read has lost the first."""
+    reader = HydraOverrideVisitor(create_functions())
+    parser = OverrideParser(CommonTokenStream(OverrideLexer(InputStream(text))))
+    found: list[str] = []
+    waiting = [parser.override()]  # type: ignore[no-untyped-call]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, OverrideParser.DictContainerContext):
+            keys = Counter(reader.visitDictKey(pair.dictKey()) for pair in node.dictKeyValuePair())
+            found += [str(key) for key, count in keys.items() if count > 1]
+        waiting += getattr(node, "children", None) or ()
+    return found
 
 
 def _unquoted(value: Any) -> Iterator[str]:
@@ -90,6 +118,8 @@ def apply(
         if not sentence:
             if override.type == OverrideType.CHANGE and _is_inside(place_of(override), config):
                 override = replace(override, type=OverrideType.FORCE_ADD)
+            if not override.is_add() and not override.is_delete():
+                _make_room(config, place_of(override), override.value())
             ConfigLoaderImpl._apply_overrides_to_config([override], config)
     except (HydraException, OmegaConfBaseException, TypeError, ValueError) as wrong:
         sentence = f"cannot be set: {str(wrong).splitlines()[0]}. Correct or remove it."
@@ -102,6 +132,24 @@ def apply(
     return not sentence
 
 
+def _make_room(node: Any, place: Place, value: Any) -> None:
+    """Empty each map that a list takes the place of, and each list that a map does.
+
+    Hydra would merge them, which cannot be; whether the key may hold it is asked later.
+    """
+    above = node
+    for key in place:
+        if key not in _known(node):
+            return
+        above, node = node, node._get_node(key)
+    is_list, is_map = isinstance(value, list), isinstance(value, dict)
+    if (is_list and isinstance(node, DictConfig)) or (is_map and isinstance(node, ListConfig)):
+        above[place[-1]] = None
+    elif is_map:
+        for key, inner in value.items():
+            _make_room(node, (key,), inner)
+
+
 def _lacks(override: Override, config: DictConfig, exists: Callable[[str], bool]) -> str:
     """Return a sentence about the first key that is not there, or an empty text."""
     start = place_of(override)
@@ -110,7 +158,7 @@ def _lacks(override: Override, config: DictConfig, exists: Callable[[str], bool]
         for depth, key in enumerate(wanted):
             if depth >= len(start) and not isinstance(node, DictConfig):
                 break  # a map takes the place of a single value
-            known = node.keys() if isinstance(node, DictConfig) else _indices(node)
+            known = _known(node)
             if key not in known and _is_inside(wanted, config):
                 break  # the class knows its keys, which is asked later
             if key not in known:
@@ -124,8 +172,11 @@ def _is_inside(place: Place, config: DictConfig) -> bool:
     return len(place) > 2 and place[0] in MANY and place[1] in (config.get(place[0]) or ())
 
 
-def _indices(node: Any) -> range:
-    return range(len(node)) if isinstance(node, ListConfig) else range(0)
+def _known(node: Any) -> Collection[Any]:
+    """Return the keys of a map or the indices of a list; nothing else has any."""
+    if isinstance(node, DictConfig):
+        return node.keys()
+    return range(len(node)) if isinstance(node, ListConfig) else ()
 
 
 def _unknown(missing: Place, known: list[str], exists: Callable[[str], bool]) -> str:

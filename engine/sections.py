@@ -21,6 +21,7 @@ from engine.values import (
     Positive,
     Seconds,
     Section,
+    Symbols,
     Timeframe,
     Zone,
 )
@@ -53,7 +54,7 @@ class Instrument(Section):
 class Universe(Section):
     """What is traded."""
 
-    symbols: Names
+    symbols: Symbols
     instruments: dict[str, Instrument] | None = None
 
     def instrument(self, symbol: str) -> Instrument:
@@ -268,7 +269,7 @@ class Gate(Section):
 class Common(Section):
     """The keys of every instance, beside the parameters of its class; null: what is common."""
 
-    symbols: Names | None = None
+    symbols: Symbols | None = None
     timeframe: Timeframe | None = None
     sizing: AnySizing | None = None
     exits: Exits | None = None

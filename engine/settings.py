@@ -108,6 +108,10 @@ def _make_parts(tree: Mapping[str, Any], faults: Faults, found: dict[str, Any]) 
     }
     if found["feed"] and found["mode"] and not hasattr(found["feed"], _CALLS[found["mode"].name]):
         faults.add(("feed",), _unfit(found["mode"].name))
+    if found["mode"] and found["mode"].name != "backtest" and not maps(tree, "risk"):
+        none = f"must name a rule or more for mode={found['mode'].name}, named none"
+        remedy = "only backtests trade without. Leave it out for all of them."
+        faults.add(("risk",), f"{none}: {remedy}")
     if not maps(tree, "strategy"):
         faults.add(("strategy",), "must have one or more, had none. Write strategy=[ema_cross].")
 

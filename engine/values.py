@@ -4,7 +4,7 @@ from ipaddress import ip_address
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from engine.core.portfolio import parse_timeframe
 
@@ -67,12 +67,21 @@ def _address(value: Any) -> str:
         ) from None
 
 
+def _symbol(value: str) -> str:
+    if value != value.upper():  # symbols are compared letter by letter
+        raise ValueError(
+            f"must be in upper case as venues write it, was {value!r}. Write {value.upper()}"
+        )
+    return value
+
+
 Timeframe = Annotated[str, BeforeValidator(_timeframe)]
 Positive = Annotated[float, Field(gt=0)]
 Minutes = Annotated[float, Field(gt=0, le=CENTURY_DAYS * 1_440)]
 Seconds = Annotated[float, Field(ge=0, le=CENTURY_DAYS * 86_400)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Names = Annotated[tuple[str, ...], Field(strict=False)]
+Symbols = Annotated[tuple[Annotated[str, AfterValidator(_symbol)], ...], Field(strict=False)]
 Host = Annotated[str, BeforeValidator(_host)]
 Port = Annotated[int, Field(ge=0, le=65_535)]  # 0: one that is free
 Zone = Annotated[str, BeforeValidator(_zone)]

@@ -52,7 +52,7 @@ def generate(symbol: str, bars: int, span: int, seed: int) -> Rows:
 
 
 def write(path: Path, rows: Rows) -> None:
-    """Write rows of `Bar` as Parquet, which `is_ours` then knows; raises OSError."""
+    """Write rows of `Bar` as Parquet, which `is_generated` then knows; raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fields = [(name, pa.from_numpy_dtype(rows.dtype[name])) for name in rows.dtype.names or ()]
     # Not pa.array(), which would import pandas if it can.
@@ -68,8 +68,11 @@ def write(path: Path, rows: Rows) -> None:
 
 def is_ours(path: Path) -> bool:
     """Return whether the path is free or holds a generated file, which may be replaced."""
-    if not path.exists():
-        return True
+    return not path.exists() or is_generated(path)
+
+
+def is_generated(path: Path) -> bool:
+    """Return whether the path holds a generated file."""
     try:
         metadata = pyarrow.parquet.read_schema(path).metadata or {}
     except (pa.ArrowException, OSError, ValueError):

@@ -48,11 +48,12 @@ class Finding:
 
 
 def inspect(
-    rows: Rows, span: int, start: int | None = None, end: int | None = None
+    rows: Rows, span: int, start: int | None = None, end: int | None = None, around: int = 0
 ) -> list[Finding]:
     """Return the findings in bars or trades from `start` to before `end` (ms), errors first.
 
     `span` is the timeframe of bars in ms; 0 stands for unknown and leaves out what depends on it.
+    `around` is that of the longer bars that these decide inside; 0 where there are none.
     """
     ts = milliseconds(rows["ts"])
     number = np.flatnonzero(within(ts, start, end)) + 1
@@ -65,7 +66,7 @@ def inspect(
     if "open" in view.columns:
         checks += [_bounds(view), _duplicates(view)]
         if span:
-            checks += [_timeframe(view, span), _alignment(view, span), _gaps(view, span)]
+            checks += [_timeframe(view, span, around), _alignment(view, span), _gaps(view, span)]
         checks += [_moves(view)]
     with np.errstate(all="ignore"):  # what is no number is told as such
         found = [finding for check in checks for finding in check]
@@ -204,14 +205,20 @@ def _duplicates(view: _View) -> Iterator[Finding]:
     )
 
 
-def _timeframe(view: _View, span: int) -> Iterator[Finding]:
+def _timeframe(view: _View, span: int, around: int) -> Iterator[Finding]:
     steps = np.abs(np.diff(view.ts))
     steps = steps[steps > 0]
     if len(steps) >= ENOUGH and steps.min() > span:
-        usual = length(usual_step(view.ts))
-        what = f"bars must be {length(span)} apart, were {usual}"
+        step = usual_step(view.ts)
+        what = f"bars must be {length(span)} apart, were {length(step)}"
+        remedy = f"Set the timeframe to {length(step)}."
+        if around:
+            fitting = length(step) if step < around and around % step == 0 else "null"
+            remedy = (
+                f"Set feed.detail_timeframe to {fitting}, or name files of {length(span)} bars."
+            )
         every = np.ones(len(view.ts), np.bool_)
-        yield from view.found("timeframe", every, what, f"Set the timeframe to {usual}.")
+        yield from view.found("timeframe", every, what, remedy)
 
 
 def _alignment(view: _View, span: int) -> Iterator[Finding]:

@@ -111,7 +111,7 @@ class Synthetic:
         events = _gathered(market, period.milliseconds(self.start), period.milliseconds(self.end))
         events["seq"] = np.arange(len(events))
         bars = {symbol: np.empty(0, Bar.dtype) for symbol in symbols}
-        return Recording(events, bars, _sha256(events), [])
+        return Recording(events, bars, _sha256(events), [], made_up=True)
 
 
 def _gathered(market: Market, start: int, end: int) -> Rows:

@@ -5,7 +5,7 @@ Every problem of every file is found before anything is refused.
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from engine.core.records import Bar, Event, Kind
 from engine.errors import ConfigError, DataError, did_you_mean
 from engine.feeds import period
 from engine.feeds.files import File, read, take
+from engine.feeds.generated import is_generated
 from engine.feeds.memory import give_back
 from engine.feeds.quality import Finding, Integers, Rows, Severity, inspect, length, within
 
@@ -30,6 +31,7 @@ class Recording:
     sha256    of everything that was read, the same for the same rows from Parquet and CSV
     warnings  one sentence each: gaps, outliers
     start     identity of a machine and the block it begins with, None where it begins anew
+    made_up   whether any of it is known to come from no market
     """
 
     events: Rows
@@ -37,6 +39,7 @@ class Recording:
     sha256: str
     warnings: list[str]
     start: bytes | None = None
+    made_up: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,9 +111,9 @@ class Tape:
             )
         start = None if self.start is None else period.milliseconds(self.start)
         end = None if self.end is None else period.milliseconds(self.end)
-        recording = _recording(files, where, self.of_files, spans, start, end)
+        recording = _recording(files, where, self.of_files, spans, self.timeframe, start, end)
         give_back()
-        return recording
+        return replace(recording, made_up=any(map(is_generated, paths.values())))
 
     def _paths(self, symbols: Sequence[str]) -> dict[str, Path]:
         patterns = {symbol: (self.files or {}).get(symbol, self.path) for symbol in symbols}
@@ -129,18 +132,24 @@ class Tape:
 
 
 def from_bars(
-    bars: Mapping[str, Any], symbols: Sequence[str], spans: Sequence[int], timeframe: str
+    bars: Mapping[str, Any],
+    symbols: Sequence[str],
+    spans: Sequence[int],
+    timeframe: str,
+    seen: str | None = None,
 ) -> Recording:
     """Return what `Tape.load` does, of tables in memory with the columns of a file.
 
-    Raises ConfigError for a symbol without a table, DataError for what is wrong in them.
+    `timeframe` is that of the tables, `seen` that of strategies where it is another. Raises
+    ConfigError for a symbol without a table, DataError for what is wrong in them.
     """
     wrong = [*_strangers("bars", bars, symbols)]
     wrong += [f"bars: must hold {s}, do not. Add it." for s in symbols if s not in bars]
     if wrong:
         raise ConfigError(*wrong)
     files = {symbol: take(bars[symbol]) for symbol in symbols}
-    return _recording(files, {s: f"{s}: bars" for s in symbols}, timeframe, spans)
+    where = {symbol: f"{symbol}: bars" for symbol in symbols}
+    return _recording(files, where, timeframe, spans, seen or timeframe)
 
 
 def place(pattern: str, symbol: str, timeframe: str) -> Path:
@@ -197,13 +206,15 @@ def _recording(
     where: Mapping[str, str],
     timeframe: str,
     spans: Sequence[int],
+    seen: str,
     start: int | None = None,
     end: int | None = None,
 ) -> Recording:
     """Judge what was read, and return it as a recording if there are no errors."""
     span = parse_timeframe(timeframe)
+    around = 0 if seen == timeframe else parse_timeframe(seen)
     findings = {
-        symbol: file.findings or inspect(file.rows, span, start, end)
+        symbol: file.findings or inspect(file.rows, span, start, end, around)
         for symbol, file in files.items()
     }
     has_bars = any(file.kind == "bars" for file in files.values())

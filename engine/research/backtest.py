@@ -54,7 +54,11 @@ def backtest(
         recording = settings.feed.load(portfolio.symbols, portfolio.spans)
     else:
         recording = tape.from_bars(
-            bars, portfolio.symbols, portfolio.spans, of_events(settings.feed)
+            bars,
+            portfolio.symbols,
+            portfolio.spans,
+            of_events(settings.feed),
+            settings.feed.timeframe,
         )
     _be_on_grid(portfolio, recording.events)
     plan = layout(portfolio)

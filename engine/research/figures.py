@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 DAY_MS = 86_400_000
 
 UNDEFINED = "–"
+_PLACES_MAX = 20  # up to which a difference is looked for
 
 
 @enum.unique
@@ -26,18 +27,29 @@ class Unit(enum.Enum):
     DAYS = "{0:,.1f} days"
 
 
-def shown(value: float | None, unit: Unit) -> str:
+def shown(value: float | None, unit: Unit, places: int = 2) -> str:
     """Return a number as text; None, NaN and infinity are a dash.
 
-    Money has 2 decimals, or 2 digits where that is more; prices have up to 8 digits.
+    Fractions and ratios have so many places. Money has 2, or 2 digits where that is more; prices
+    have up to 8 digits.
     """
     if value is None or not math.isfinite(value):
         return UNDEFINED
     if unit is Unit.PRICE:
         text = f"{value:z,.{_decimals(value, digits=8, least=0)}f}"
         return text.rstrip("0").rstrip(".") if "." in text else text
-    form: str = unit.value
+    form: str = unit.value.replace(".2", f".{places}")
     return form.format(value, _decimals(value, digits=2, least=2)).replace("%", " %")
+
+
+def apart(value: float, limit: float, unit: Unit) -> tuple[str, str, str]:
+    """Return two fractions or ratios, and how much the second is above, so that it can be seen."""
+    figures = (value, limit, limit - value)
+    for places in range(2, _PLACES_MAX):
+        texts = [shown(figure, unit, places) for figure in figures]
+        if texts[0] != texts[1] and texts[2] != shown(0.0, unit, places):
+            break
+    return texts[0], texts[1], texts[2]
 
 
 def moments(ts: NDArray[np.int64]) -> list[str]:

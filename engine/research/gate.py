@@ -76,6 +76,22 @@ def is_passed(kpi: Kpi) -> bool:
     return all(row["passed"] for row in kpi.values())
 
 
+def unfit(facts: Mapping[str, Any]) -> list[str]:
+    """Return why a run cannot pass whatever it reaches: a sentence for each thing it made up."""
+    found = []
+    if facts["fill_on"] != "next":
+        found.append(
+            f"execution.fill_on: must be next, was {facts['fill_on']}: orders were filled at the"
+            " price that decided them, which no real order can reach. Write execution.fill_on=next."
+        )
+    if facts["made_up"]:
+        found.append(
+            "feed: must be a market that was recorded, was made up, which says nothing about any"
+            " other. Choose feed=tape and files of a venue."
+        )
+    return found
+
+
 # ── records ───────────────────────────────────────────────────────────────────────────────────
 
 

@@ -179,6 +179,7 @@ def _facts(
         "strategies": [instance.name for instance in portfolio.instances],
         "compiled": all(type(part).compiled for part in plan.parts),
         "fill_on": portfolio.fill_on.name.lower(),
+        "made_up": recording.made_up,
         "currency": settings.account.currency,
         "cash": portfolio.cash,
         "trades": len(done.logs["trades"]),

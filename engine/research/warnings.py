@@ -14,6 +14,9 @@ TRADES_FEW, TRADES_ENOUGH = 30, 100
 DAYS_ENOUGH = 90
 EXPOSURE_ENOUGH = 0.01
 MOST = 0.5  # of the profit
+# Of the cash: what is left must be multiplied by 100 to be what it was, and fees, lots and least
+# amounts decide more than the strategy. One that shrinks by a share of itself never reaches 0.
+LOST = 0.01
 
 
 def about(
@@ -29,7 +32,12 @@ def about(
     """
     if not len(ts):
         return
-    yield from _lost(trades, ts, equity)
+    yield from _lost(facts["cash"], trades, ts, equity)
+    if facts["fill_on"] == "close":
+        yield (
+            "Orders were filled at the close that decided them (execution.fill_on=close), which no"
+            " real order can reach: nobody can trade these figures."
+        )
     run = periods.days(facts["cash"], ts, equity)
     yield from _little(stats, trades, len(run.ts))
     made = facts["final_equity"] - facts["cash"]
@@ -56,11 +64,16 @@ def better_though_worse(facts: Mapping[str, Any], pessimistic: float) -> Iterato
         )
 
 
-def _lost(trades: pa.Table, ts: periods.Times, equity: periods.Floats) -> Iterator[str]:
-    is_lost = equity <= 0.0
+def _lost(
+    cash: float, trades: pa.Table, ts: periods.Times, equity: periods.Floats
+) -> Iterator[str]:
+    is_lost = equity < LOST * cash
     if is_lost.any():
         (lost,) = moments(ts[is_lost.argmax()][None])
-        yield f"The account was lost on {lost} UTC: nothing after it means anything."
+        yield (
+            f"The account was lost on {lost} UTC, when less than {_share(LOST, 1.0)} of it was"
+            " left: nothing after that means anything."
+        )
     liquidated = trades["exit_reason"].to_pylist().count("liquidation")
     if liquidated:
         yield f"{counted(liquidated, 'position')} liquidated."

@@ -1,7 +1,8 @@
 """chanquant gate: run a backtest and say whether it reaches every target of the group gate.
 
 Exit code 0 where it does: a record is written below the store's folder, bound to configuration,
-data and code. Exit code 3 where it does not, with what each target was missed by.
+data and code. Exit code 3 where it does not, with what each target was missed by, and for a market
+that is made up or fills at the close that decided, whatever is reached.
 """
 
 from pathlib import Path
@@ -16,7 +17,7 @@ from engine.api import compose
 from engine.errors import ConfigError
 from engine.research import gate
 from engine.research.backtest import backtest
-from engine.research.figures import Unit, shown
+from engine.research.figures import apart, shown
 from engine.research.formulas import STATS
 from engine.research.result import Result
 from engine.research.table import progress
@@ -33,7 +34,7 @@ def run(arguments: "Arguments") -> int:
             "gate: must ask something of the run, did not. Write gate.trades_min=100."
         )
     result = backtest(settings, watch=progress)
-    is_passed = gate.is_passed(result.kpi)
+    is_passed = _is_passed(result)
     directory = Path(settings.store.directory)
     trading = gate.trading_hash(settings)
     before = gate.record_of(directory, result.facts, trading)
@@ -44,6 +45,10 @@ def run(arguments: "Arguments") -> int:
     else:
         Console().print(_table(result), *_remarks(result, before, written), sep="\n")
     return 0 if is_passed else 3
+
+
+def _is_passed(result: Result) -> bool:
+    return gate.is_passed(result.kpi) and not gate.unfit(result.facts)
 
 
 def _recorded(directory: Path, result: Result, trading: str) -> Path:
@@ -58,7 +63,8 @@ def _recorded(directory: Path, result: Result, trading: str) -> Path:
 
 def _document(result: Result, before: dict[str, Any] | None, written: Path | None) -> Any:
     return {
-        "passed": gate.is_passed(result.kpi),
+        "passed": _is_passed(result),
+        "unfit": gate.unfit(result.facts),
         "kpi": {name: row | {"missed_by": _missed_by(row)} for name, row in result.kpi.items()},
         **{key: result.facts[key] for key in gate.BINDING},
         "passed_before": before and before["passed_at"],
@@ -83,22 +89,25 @@ def _table(result: Result) -> Table:
     for head in ("Value", "At least"):
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column("")
-    for name, row in result.kpi.items():
-        stat, _, instance = name.partition(".")
-        unit = STATS[stat].unit
-        verdict = ("✓", "green") if row["passed"] else (f"✗ {_shortfall(row, unit)}", "red")
-        table.add_row(
-            Text(STATS[stat].label + (f" of {instance}" if instance else "")),
-            Text(shown(row["value"], unit)),
-            Text(shown(row["limit"], unit)),
-            Text(*verdict),
-        )
+    for name, judged in result.kpi.items():
+        table.add_row(*line_of(name, judged))
     return table
 
 
-def _shortfall(row: dict[str, Any], unit: Unit) -> str:
-    missed_by = _missed_by(row)
-    return "not defined" if missed_by is None else f"missed by {shown(missed_by, unit)}"
+def line_of(name: str, judged: dict[str, Any]) -> list[Text]:
+    """Return label, value, limit and verdict of a target."""
+    stat, _, instance = name.partition(".")
+    unit, label = STATS[stat].unit, STATS[stat].label + (f" of {instance}" if instance else "")
+    value, limit, missed_by = judged["value"], judged["limit"], _missed_by(judged)
+    texts = [shown(figure, unit) for figure in (value, limit)]
+    if judged["passed"]:
+        return [*map(Text, (label, *texts)), Text("✓", "green")]
+    if missed_by is None:
+        return [*map(Text, (label, *texts)), Text("✗ not defined", "red")]
+    *texts, shortfall = apart(value, limit, unit)
+    # A difference of two fractions is in percentage points.
+    verdict = f"✗ missed by {shortfall.replace('%', 'pp')}"
+    return [*map(Text, (label, *texts)), Text(verdict, "red")]
 
 
 def _remarks(result: Result, before: dict[str, Any] | None, written: Path | None) -> list[Text]:
@@ -106,7 +115,9 @@ def _remarks(result: Result, before: dict[str, Any] | None, written: Path | None
     failed = sum(not row["passed"] for row in result.kpi.values())
     if failed:
         lines.append(Text(f"Not passed: {failed} of {len(result.kpi)} targets.", style="bold red"))
-    else:
+    unfit = gate.unfit(result.facts)
+    lines += [Text(f"Not passed: {sentence}", style="bold red") for sentence in unfit]
+    if _is_passed(result):
         lines.append(Text("Passed.", style="bold green"))
     if not gate.is_committed(result.facts):
         lines.append(Text("! the code has changes that are in no commit", style="yellow"))

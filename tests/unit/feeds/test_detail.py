@@ -72,10 +72,24 @@ def test_the_finer_bars_tell_which_of_stop_and_take_came_first(tmp_path: Path) -
         assert (trade["entry_price"], trade["exit_price"], trade["exit_reason"]) == (100, *leaves)
 
 
-def test_files_must_be_of_it(bars: Callable[..., Any], save: Callable[..., str]) -> None:
-    hours = save("hours.parquet", bars(50, step=HOUR))
-    with pytest.raises(DataError, match="bars must be 1m apart, were 1h"):
-        Tape("1h", files={"X/USD": hours}, detail_timeframe="1m").load(["X/USD"], [HOUR])
+@pytest.mark.parametrize(
+    ("minutes", "fitting"), [(5, "5m"), (60, "null"), (7, "null"), (120, "null")]
+)
+def test_files_must_be_of_it(
+    minutes: int, fitting: str, bars: Callable[..., Any], save: Callable[..., str]
+) -> None:
+    """What is told to be set is a key that is there, to a value that it takes."""
+    table = bars(50, step=minutes * MINUTE)
+    file = save("longer.parquet", table)
+    told = (
+        rf"bars must be 1m apart, were \w+; 50 such rows\. Set feed\.detail_timeframe to {fitting},"
+        r" or name files of 1m bars\."
+    )
+    with pytest.raises(DataError, match=told):
+        Tape("1h", files={"X/USD": file}, detail_timeframe="1m").load(["X/USD"], [HOUR])
+    typed = ["universe.symbols=[X/USD]", "feed.timeframe=1h", "feed.detail_timeframe=1m"]
+    with pytest.raises(DataError, match=told):
+        backtest(compose(typed), {"X/USD": table})
 
 
 def test_trades_need_none(trades: Callable[..., Any], save: Callable[..., str]) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.feeds.files import read
-from engine.feeds.generated import START, generate, is_ours, write
+from engine.feeds.generated import START, generate, is_generated, is_ours, write
 from engine.feeds.quality import inspect
 
 MINUTE = 60_000
@@ -67,8 +67,8 @@ def test_a_written_file_reads_back(tmp_path: Path) -> None:
 
 def test_only_generated_files_are_ours_to_replace(tmp_path: Path) -> None:
     path = tmp_path / "btc.parquet"
-    assert is_ours(path)
+    assert (is_ours(path), is_generated(path)) == (True, False)
     write(path, generate("BTC/USDT", 100, MINUTE, 42))
-    assert is_ours(path)
+    assert (is_ours(path), is_generated(path)) == (True, True)
     path.write_text("precious")
-    assert not is_ours(path)
+    assert (is_ours(path), is_generated(path)) == (False, False)

@@ -79,6 +79,7 @@ def finished() -> Callable[..., Result]:
             "strategies": ["ema_cross"],
             "compiled": True,
             "fill_on": "next",
+            "made_up": False,
             "currency": "USD",
             "cash": CASH,
             "trades": len(trades),

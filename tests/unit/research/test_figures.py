@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from engine.research.figures import Unit, listed, moments, shown, timeframe
+from engine.research.figures import Unit, apart, listed, moments, shown, timeframe
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,15 @@ from engine.research.figures import Unit, listed, moments, shown, timeframe
 )
 def test_a_number_is_written_for_people(value: float | None, unit: Unit, text: str) -> None:
     assert shown(value, unit) == text
+
+
+def test_what_differs_is_told_apart() -> None:
+    assert apart(1.5, 1.75, Unit.RATIO) == ("1.50", "1.75", "0.25")
+    assert apart(0.1499, 0.15, Unit.SHARE) == ("14.99 %", "15.00 %", "0.01 %")
+    assert apart(1.7951, 1.8, Unit.RATIO) == ("1.795", "1.800", "0.005")
+    assert apart(1.799951, 1.8, Unit.RATIO) == ("1.79995", "1.80000", "0.00005")
+    assert apart(1.8, math.nextafter(1.8, 2.0), Unit.RATIO)[2].endswith("002")
+    assert apart(1.8, 1.8, Unit.RATIO)[0] == "1.8000000000000000444"  # no endless search
 
 
 def test_times_show_seconds_only_where_there_are_any() -> None:

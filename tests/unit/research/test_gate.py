@@ -89,6 +89,7 @@ def test_null_is_not_asked() -> None:
         ("sharpe", 0.0, -0.1, False),
         ("sharpe", 0.0, None, False),  # not defined
         ("max_drawdown", -0.15, -0.14, True),
+        ("max_drawdown", -0.15, -0.15, True),
         ("max_drawdown", -0.15, -0.16, False),
         ("max_drawdown", -0.15, 0.0, True),
         ("trades", 100, 100, True),

@@ -119,11 +119,22 @@ def declared(more: str) -> str:
 def test_a_lost_account_is_told_before_all_else() -> None:
     result = perpetual([100.0, 100.0, 20.0, 20.0, 90.0], declared("margin: cross"))
     assert result.facts["warnings"][:2] == [
-        "The account was lost on 2024-01-01 03:00 UTC: nothing after it means anything.",
+        "The account was lost on 2024-01-01 03:00 UTC, when less than 1 % of it was left: nothing"
+        " after that means anything.",
         "1 position was liquidated.",
     ]
     told = perpetual([100.0, 100.0, 90.0, 90.0], declared("margin: cross")).facts["warnings"]
     assert not [s for s in told if s.startswith("The account was lost") or "liquidated" in s]
+
+
+@pytest.mark.parametrize(("price", "is_lost"), [(50.4, True), (50.5, False)])  # 0.4, 0.5 of 50
+def test_an_account_of_which_next_to_nothing_is_left_is_lost(price: float, is_lost: bool) -> None:
+    """It need not reach 0: one that shrinks by a share each time never does."""
+    result = perpetual([100.0, 100.0, 60.0, price, 90.0], declared("margin: cross"))
+    lost = "The account was lost on 2024-01-01 04:00 UTC, when less than 1 % of it was left: "
+    found = result.facts["warnings"]
+    assert not [sentence for sentence in found if "liquidated" in sentence]
+    assert found[0].startswith(lost) == is_lost
 
 
 def test_a_lost_account_has_a_report(tmp_path: Path) -> None:
@@ -135,6 +146,17 @@ def test_a_lost_account_has_a_report(tmp_path: Path) -> None:
     text = Page((tmp_path / "run" / "report.html").read_text(encoding="utf-8")).text
     assert "The account was lost on 2024-01-05 01:00 UTC" in text
     assert not re.search(r"\bnan\b", text)
+
+
+def test_fills_at_the_close_that_decided_are_told() -> None:
+    fair, unfair = (
+        perpetual([100.0, 100.0, 90.0, 90.0], declared("margin: cross"), f"execution.fill_on={on}")
+        for on in ("next", "close")
+    )
+    assert [s for s in unfair.facts["warnings"] if s not in fair.facts["warnings"]] == [
+        "Orders were filled at the close that decided them (execution.fill_on=close), which no real"
+        " order can reach: nobody can trade these figures."
+    ]
 
 
 def test_one_refusal_is_told_in_the_singular() -> None:

@@ -5,11 +5,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from engine.__main__ import main
 from engine.feeds.generated import generate, write
 from engine.strategies import ema_cross
+from engine.verbs.gate import line_of
 
 LAX = (
     "gate.sharpe_min=null",
@@ -18,6 +21,7 @@ LAX = (
     "gate.trend_win_rate_min=1e-9",
     "gate.trades_min=1",
 )
+TAPE = "var/tape/BTC_USDT_1m.parquet"
 NOTHING = tuple(f"gate.{key}=null" for key in ("sharpe_min", "max_drawdown_max", "trades_min"))
 NOTHING += tuple(f"gate.{key}_min=null" for key in ("trend_win_rate", "profit_factor"))
 
@@ -26,8 +30,10 @@ Captured = pytest.CaptureFixture[str]
 
 @pytest.fixture(autouse=True)
 def tape(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stand beside 3,000 made-up bars."""
-    write(project / "var/tape/BTC_USDT_1m.parquet", generate("BTC/USDT", 3_000, 60_000, 1))
+    """Stand beside 3,000 bars that do not say that they are made up."""
+    rows = generate("BTC/USDT", 3_000, 60_000, 1)
+    (project / TAPE).parent.mkdir(parents=True)
+    pq.write_table(pa.table({name: rows[name] for name in rows.dtype.names or ()}), project / TAPE)
     monkeypatch.setenv("COLUMNS", "120")
 
 
@@ -56,11 +62,38 @@ def test_a_run_that_misses_says_by_how_much(capsys: Captured, project: Path) -> 
     assert found["record"] is None
 
 
+@pytest.mark.parametrize(
+    ("stat", "value", "limit", "told"),
+    [
+        ("profit_factor", 1.798, 1.8, "1.798 1.800 ✗ missed by 0.002"),
+        ("profit_factor", 1.3, 1.8, "1.30 1.80 ✗ missed by 0.50"),
+        ("sharpe", 1.5 - 1e-9, 1.5, "1.499999999 1.500000000 ✗ missed by 0.000000001"),
+        ("sharpe", 1.4999, 1.5, "1.4999 1.5000 ✗ missed by 0.0001"),
+        ("sharpe", 1.4951, 1.5, "1.495 1.500 ✗ missed by 0.005"),  # 1.50 1.50 by 0.00 to 2 places
+        ("sharpe", -0.004, 0.0, "-0.004 0.000 ✗ missed by 0.004"),
+        ("max_drawdown", -0.18, -0.15, "-18.00 % -15.00 % ✗ missed by 3.00 pp"),
+        ("max_drawdown", -0.150004, -0.15, "-15.0004 % -15.0000 % ✗ missed by 0.0004 pp"),
+        ("win_rate.a", 0.44999, 0.45, "44.999 % 45.000 % ✗ missed by 0.001 pp"),
+        ("trades", 99, 100, "99 100 ✗ missed by 1"),
+        ("sharpe", 1.504, 1.5, "1.50 1.50 ✓"),
+        ("sharpe", 1.5, 1.5, "1.50 1.50 ✓"),
+        ("sharpe", None, 1.5, "– 1.50 ✗ not defined"),
+    ],
+)
+def test_a_miss_shows_as_many_digits_as_it_takes(
+    stat: str, value: float | None, limit: float, told: str
+) -> None:
+    is_passed = value is not None and value >= limit
+    cells = line_of(stat, {"value": value, "limit": limit, "passed": is_passed})[1:]
+    assert " ".join(cell.plain for cell in cells) == told
+
+
 def test_a_pass_is_recorded_once_for_each_version_of_the_code(
     capsys: Captured, project: Path
 ) -> None:
     code, first = answer(capsys, *LAX)
     assert (code, first["passed"], first["passed_before"]) == (0, True, None)
+    assert first["unfit"] == []
     record = json.loads((project / first["record"]).read_text(encoding="utf-8"))
     assert {key: record[key] for key in ("config_hash", "data_hash", "code_version")} == {
         key: first[key] for key in ("config_hash", "data_hash", "code_version")
@@ -122,6 +155,41 @@ def test_a_folder_that_cannot_be_written_is_said(capsys: Captured, project: Path
     assert capsys.readouterr().err == (
         "store.directory: file/gate cannot be written (Not a directory). Choose another.\n"
     )
+
+
+DAYS = ("feed.start='2024-01-01'", "feed.end='2024-01-03'")
+MADE_UP = (
+    "feed: must be a market that was recorded, was made up, which says nothing about any other."
+    " Choose feed=tape and files of a venue."
+)
+AT_THE_CLOSE = (
+    "execution.fill_on: must be next, was close: orders were filled at the price that decided them,"
+    " which no real order can reach. Write execution.fill_on=next."
+)
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        (["execution.fill_on=close"], [AT_THE_CLOSE]),
+        (["feed=synthetic", *DAYS], [MADE_UP]),
+        (["feed=synthetic", *DAYS, "execution.fill_on=close"], [AT_THE_CLOSE, MADE_UP]),
+        (["feed.path='generated/{symbol}_{timeframe}.parquet'"], [MADE_UP]),
+    ],
+)
+def test_a_run_that_could_not_be_does_not_pass(
+    capsys: Captured, project: Path, typed: list[str], told: list[str]
+) -> None:
+    rows = generate("BTC/USDT", 3_000, 60_000, 1)
+    write(project / "generated/BTC_USDT_1m.parquet", rows)
+    code, found = answer(capsys, *LAX, *typed)
+    assert all(row["passed"] for row in found["kpi"].values())
+    assert (code, found["passed"], found["unfit"], found["record"]) == (3, False, told, None)
+    assert main(["gate", *LAX, *typed]) == 3
+    printed = " ".join(capsys.readouterr().out.split())
+    assert all(f"Not passed: {sentence}" in printed for sentence in told)
+    assert "Passed." not in printed
+    assert not (project / "var" / "gate").exists()
 
 
 def test_a_backtest_has_the_same_answers(capsys: Captured) -> None:
