@@ -233,6 +233,15 @@ def test_columns_of_the_store_are_documented(store: str) -> None:
     assert everywhere.keys() <= set().union(*_columns("engine").values())
 
 
+def test_every_strategy_has_its_figures() -> None:
+    text, told = read("shipped-strategies.md"), set(_options("strategy")) - {"external"}
+    markets = [title for marks, title in titles_of(text) if marks == "###"]
+    assert markets
+    for market in markets:
+        wrong = difference(table(text, market), told)
+        assert not wrong, f"docs/guide/shipped-strategies.md, {market}: {wrong}"
+
+
 def test_every_refusal_has_a_heading() -> None:
     titles = {title.strip("`") for marks, title in titles_of(read("recovery.md")) if marks == "###"}
     wrong = difference(titles, _refusals())
