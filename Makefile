@@ -9,7 +9,8 @@ SETUP := $(VENV)/.installed
 PEERS := .venv-peers/.installed
 
 TREND := ema_cross,macd,supertrend,donchian,multi_timeframe
-SHIPPED := 'strategy=[$(TREND),bollinger,rsi_reversion,buy_and_hold,external]'
+RANGE := bollinger,rsi_reversion,grid,dca
+SHIPPED := 'strategy=[$(TREND),$(RANGE),buy_and_hold,external]'
 SYNC := --quiet --require-hashes --compile-bytecode
 OURS := --quiet --no-deps --no-build-isolation
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \

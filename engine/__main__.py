@@ -57,7 +57,7 @@ OVERRIDES = """\
 overrides:
   costs.taker=0                   set a value       strategy=[ema_cross]     choose files of a group
   +feed.new=1                     add a key         'account.cash="5000"'    quote money and times
-  ~strategy.ema_cross.slow        remove a key      'universe.symbols=[BTC/USDT\\:USDT]'
+  ~strategy.ema_cross.slow        remove a key      'feed.files={BTC/USDT\\:USDT: a.csv}'
 """
 EXIT_CODES = (
     "exit codes: 0 fine, 1 failed, 2 configuration, 3 data, check or gate, 70 broken, 130 stopped"

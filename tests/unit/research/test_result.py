@@ -150,7 +150,7 @@ def test_an_exit_that_is_held_back_is_no_opening_that_was_denied(held: Any) -> N
 def test_a_tick_above_the_price_is_refused() -> None:
     grid = "universe.instruments={X/USD: {tick: 1000}}"
     settings = compose(["universe.symbols=[X/USD]", grid, "feed.timeframe=1h"])
-    bars = {"X/USD": {"ts": [START], **dict.fromkeys(PRICES, [100.0]), "volume": [1.0]}}
+    bars = {"X/USD": {"ts": [START], **{key: [100.0] for key in PRICES}, "volume": [1.0]}}
     with pytest.raises(ConfigError) as refused:
         backtest(settings, bars)
     assert str(refused.value) == (
