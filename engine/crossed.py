@@ -53,6 +53,7 @@ def crossed(found: Mapping[str, Any], tree: Mapping[str, Any]) -> Iterator[tuple
             )
         if universe:
             yield from _narrowed(universe, instance, ("strategy", name, "symbols"))
+            yield from _liquidated(universe, instance, ("strategy", name, "exits", "stop_loss"))
         if found["feed"] and instance.timeframe:
             spanned: Place = ("strategy", name, "timeframe")
             yield from _spanned(found["feed"], instance.timeframe, spanned)
@@ -84,8 +85,13 @@ def _symbols(universe: Universe) -> Iterator[tuple[Place, str]]:
 def _settled(universe: Universe, symbol: str) -> Iterator[tuple[Place, str]]:
     """Yield what a symbol of a perpetual, BASE/QUOTE:SETTLED, cannot mean here."""
     pair, colon, settled = symbol.partition(":")
-    quote = pair.partition("/")[2]
+    quote, own = pair.partition("/")[2], universe.instrument(symbol).quote
     place: Place = ("universe", "symbols")
+    if quote and own and own != quote:
+        yield (
+            ("universe", "instruments", symbol, "quote"),
+            f"must be {quote} as the symbol says, was {own}. Leave it out.",
+        )
     if colon and quote and settled != quote:
         yield (
             place,
@@ -158,6 +164,23 @@ def _leveraged(declared: Instrument, place: Place) -> Iterator[tuple[Place, str]
             f"must leave more margin than maintenance_ratio, {least:g}, was {leverage:g}, which"
             f" leaves {1.0 / leverage:g}. Lower it.",
         )
+
+
+def _liquidated(
+    universe: Universe, instance: Instance, place: Place
+) -> Iterator[tuple[Place, str]]:
+    """Yield where the venue would liquidate an isolated position before its stop."""
+    stop = (instance.exits or Exits()).stop_loss
+    for symbol in instance.symbols or universe.symbols:
+        declared = universe.instrument(symbol)
+        most = 1.0 / (declared.leverage or 1.0)
+        if stop and declared.kind == "linear" and declared.margin != "cross" and stop >= most:
+            yield (
+                place,
+                f"must be less than {most:g}, the margin of {symbol} at leverage"
+                f" {declared.leverage or 1.0:g}, was {stop:g}: liquidation comes first. Lower it,"
+                " or the leverage.",
+            )
 
 
 def _levered(tree: Mapping[str, Any], universe: Universe) -> Iterator[tuple[Place, str]]:

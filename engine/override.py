@@ -168,7 +168,9 @@ def _lacks(override: Override, config: DictConfig, exists: Callable[[str], bool]
 
 
 def _is_inside(place: Place, config: DictConfig) -> bool:
-    """Tell whether a place is within a strategy or rule that is declared."""
+    """Tell whether a place is within instruments, or a strategy or rule that is declared."""
+    if place[:2] == ("universe", "instruments"):
+        return isinstance(config.universe.get("instruments"), DictConfig)
     return len(place) > 2 and place[0] in MANY and place[1] in (config.get(place[0]) or ())
 
 

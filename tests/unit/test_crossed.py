@@ -1,10 +1,17 @@
 """What fits together; what does not is in tests/golden/config."""
 
+from collections.abc import Callable
+
 import pytest
 
 from engine.compose import compose
 from engine.settings import build, validate
 
+TWO = """
+symbols: [A/USD, B/USD]
+instruments:
+  A/USD: {lot: 3.0}
+"""
 IGNORE = "strategy.ema_cross.exits.opposite_signal=ignore"
 
 
@@ -22,3 +29,13 @@ IGNORE = "strategy.ema_cross.exits.opposite_signal=ignore"
 )
 def test_what_does_something_is_taken(overrides: list[str]) -> None:
     assert build(validate(compose(overrides))).instances
+
+
+def test_a_typed_map_of_instruments_adds_to_what_is_written(
+    write: Callable[[str, str], None],
+) -> None:
+    write("conf/universe/two.yaml", TWO)
+    typed = "universe.instruments={A/USD: {tick: 0.5}, B/USD: {lot: 2}}"
+    a, b = build(validate(compose(["universe=two", typed]))).instruments
+    assert (a.tick, a.lot) == (0.5, 3.0)
+    assert (b.tick, b.lot) == (0.0, 2.0)

@@ -131,7 +131,7 @@ class _ReadsNext(Strategy):
 
     compiled = False
 
-    def after(self, bar: Bar) -> dict[str, float]:
+    def after(self, bar: Bar) -> Any:
         """Return the next bar, the same one behind the last."""
         if not hasattr(self, "next"):
             rows = pyarrow.parquet.read_table(Path(self.path)).to_pylist()
