@@ -3,7 +3,7 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any
 
@@ -33,7 +33,9 @@ def crossed(found: Mapping[str, Any], tree: Mapping[str, Any]) -> Iterator[tuple
         place: Place = ("execution", "opposite_books")
         yield place, "must be deny for mode=paper, was allow. Venues net what is opposite."
     if execution and execution.order == "market":
-        yield from _unlimited(execution, found["strategy"].values())
+        has_all = len(found["strategy"]) == len(maps(tree, "strategy"))
+        rests = any(levels_of(one.strategy) for one in found["strategy"].values())
+        yield from _unlimited(execution, rests or not has_all)
     report = found.get("report")
     if report and report.png and find_spec("matplotlib") is None:
         yield (
@@ -106,9 +108,8 @@ def _settled(universe: Universe, symbol: str) -> Iterator[tuple[Place, str]]:
         )
 
 
-def _unlimited(execution: Execution, instances: Iterable[Instance]) -> Iterator[tuple[Place, str]]:
-    """Yield what is said of limit orders where none are made: by targets, or at levels."""
-    rests = any(levels_of(one.strategy) for one in instances)
+def _unlimited(execution: Execution, rests: bool) -> Iterator[tuple[Place, str]]:
+    """Yield what is said of limit orders where none are made: by targets, or, if any, at levels."""
     about = dict.fromkeys(("limit_offset_bps", "good_for_seconds"), "limit orders of targets")
     about |= {} if rests else dict.fromkeys(("post_only", "queue_share"), "limit orders")
     for key, orders in about.items():
@@ -139,8 +140,8 @@ def _kept(instance: Instance, place: Place) -> Iterator[tuple[Place, str]]:
     if not (writes(kind, "stop") or writes(kind, "take") or levels_of(instance.strategy)):
         yield (
             place,
-            f"must be close where no other exit is set, was ignore, and {kind.__name__} sets no"
-            " out.stop or out.take: the position would never end. Set another exit.",
+            f"must be close where no other exit ends a whole position, was ignore, and"
+            f" {kind.__name__} sets no out.stop or out.take. Set another exit.",
         )
 
 
@@ -173,13 +174,13 @@ def _liquidated(
     stop = (instance.exits or Exits()).stop_loss
     for symbol in instance.symbols or universe.symbols:
         declared = universe.instrument(symbol)
-        most = 1.0 / (declared.leverage or 1.0)
+        leverage, least = declared.leverage or 1.0, declared.maintenance_ratio or MAINTENANCE
+        most = (1.0 / leverage - least) / (1.0 - least)  # of a long; a short is liquidated earlier
         if stop and declared.kind == "linear" and declared.margin != "cross" and stop >= most:
             yield (
                 place,
-                f"must be less than {most:g}, the margin of {symbol} at leverage"
-                f" {declared.leverage or 1.0:g}, was {stop:g}: liquidation comes first. Lower it,"
-                " or the leverage.",
+                f"must be less than {most:.4g}, where {symbol} is liquidated at leverage"
+                f" {leverage:g}, was {stop:g}. Lower it, or the leverage.",
             )
 
 

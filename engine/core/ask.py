@@ -22,7 +22,7 @@ from engine.core.resting import (
     told,
 )
 from engine.core.risk import deny
-from engine.core.sizing import is_below_min, sized, unsized
+from engine.core.sizing import sized, unsized
 
 
 def renew(core: Core, k: int) -> Failure:
@@ -89,10 +89,6 @@ def ask(core: Core, k: int, i: int) -> None:
             denials += 1
         elif quantity == 0.0:
             log_denial(core, k, Reason.BELOW_LOT, level.leave, symbol.lot)
-            denials += 1
-        elif quantity != -book.position and is_below_min(core, k, quantity, level.price):
-            notional = abs(quantity) * level.price * symbol.contract_size
-            log_denial(core, k, Reason.BELOW_NOTIONAL_MIN, notional, symbol.notional_min)
             denials += 1
     else:
         quantity, price = 0.0, level.price

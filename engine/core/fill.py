@@ -91,6 +91,7 @@ def settle(
     if book.levels > 0:
         tell_position(core, k)
     if book.position == 0.0:
+        book.kept = 0.0
         unprotect(core, k)
         learn(core, k, was_long)
         log_trade(core, k, ts, was_long, reason)

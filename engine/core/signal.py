@@ -44,7 +44,8 @@ def consider(core: Core, k: int) -> None:
     former = wish.target
     is_signal = out.target != former
     wish.target = out.target
-    if (out.stop != wish.stop or out.take != wish.take) and not is_ignored(core, k):
+    is_kept = is_ignored(core, k) and (is_signal or book.kept != 0.0)
+    if (out.stop != wish.stop or out.take != wish.take) and not is_kept:
         wish.stop = out.stop
         wish.take = out.take
         if book.position != 0.0:

@@ -273,15 +273,20 @@ def protect_again(
     """Set the stops and takes of what is held anew: their ratios may have been edited.
 
     A strategy that began anew may not know the prices that it had asked for (`positions`, as in
-    `restore_ledger`); they stay, as its own, until it asks for others.
+    `restore_ledger`); they stay, as its own, until it asks for others. So do those of a position
+    that is kept against its signals: history, which holds nothing, has not kept them.
     """
     core = Core(machine.block, machine.log, ())
     for k, book in enumerate(core.books):
         instance, symbol = machine.plan.book(k)
         if book.position == 0.0:
             continue
-        if k in fresh:
-            asked = _apart(former, positions[instance.name, symbol])[0]["wish"]
+        asked = _apart(former, positions[instance.name, symbol])[0]["wish"]
+        was_meant = asked["target"] * book.position > 0.0
+        if book.ignores_opposite != 0 and was_meant and book.wish.target * book.position <= 0.0:
+            book.wish.stop, book.wish.take = asked["stop"], asked["take"]
+            book.kept = book.kept or asked["target"]
+        elif k in fresh:
             for name in ("stop", "take"):
                 if getattr(book.out, name) == 0.0:
                     setattr(book.wish, name, asked[name])

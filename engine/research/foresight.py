@@ -23,8 +23,9 @@ from engine.strategies.external import External
 
 SHARE = 0.75  # of all rises of the target, and of all falls, after which the price went as they did
 SIGMAS = 4.0  # by so much each must be more than a coin would be right: 16 of 16, 70 of 100
-OPENED = 0.85  # of all openings, after which the price went as they wanted, and SIGMAS above chance
-OPENINGS = 16  # at least; both hold for fills of orders that rested, too
+OPENED = 0.85  # of all openings, or fills that waited, after which the price went their way …
+ABOVE = 5.0  # … and so many standard deviations above chance; the best of many horizons is taken
+OPENINGS, FILLS = 16, 64  # at least, of these: where ticks are coarse, few fills may all be right
 
 _HOUR = 3_600_000
 _HORIZONS = (5 * 60_000, 15 * 60_000, 30 * 60_000, *(n * _HOUR for n in (1, 2, 4, 8, 12, 24, 168)))
@@ -32,15 +33,27 @@ _BARS = 20  # horizons are 1 to 20 of the strategy's bars, and those above that 
 _STOPS = (Reason.STOP_LOSS, Reason.TRAILING, Reason.BREAK_EVEN)
 
 
+class _Prices(NamedTuple):
+    """The prices of one symbol, and when each close was known (ms)."""
+
+    known: Any
+    close: Any
+    low: Any
+    high: Any
+
+
 class _Followed(NamedTuple):
-    """The targets of one symbol, each with its time (ms) and the price then, and all closes."""
+    """The targets of one symbol, each with its time (ms) and the price then, and all prices.
+
+    `waited` says that it are fills at prices that the market had to come to.
+    """
 
     ts: Any
     target: Any
     opens: Any  # whether it leaves 0, or turns to the other side
     price: Any
-    known: Any  # ms, of the closes
-    close: Any
+    prices: _Prices
+    waited: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,6 +93,7 @@ class _Openings:
     """After how many openings, or fills, the price went as they wanted within `horizon` ms.
 
     By chance it is as many as prices of the symbol went that way: `expected`, with a `variance`.
+    Of fills, as many as prices that came as far from one close to the next.
     """
 
     horizon: int
@@ -94,7 +108,7 @@ class _Openings:
     def share(self) -> float:
         """The share of those that were right; 0.0 by chance."""
         by = self.right - self.expected
-        is_much = self.variance > 0.0 and by >= SIGMAS * math.sqrt(self.variance)
+        is_much = self.variance > 0.0 and by >= ABOVE * math.sqrt(self.variance)
         return self.right / self.count if is_much else 0.0
 
 
@@ -190,7 +204,7 @@ def _followed(sample: Sample, instance: Instance) -> list[_Followed]:
         side = np.sign(target)
         opens = (side != 0.0) & (np.diff(side, prepend=0.0) != 0.0)
         prices = _prices(sample, of_book[0])
-        found.append(_Followed(of_book["ts"], target, opens, of_book["price"], *prices))
+        found.append(_Followed(of_book["ts"], target, opens, of_book["price"], prices))
     return found
 
 
@@ -219,10 +233,10 @@ def _rested(sample: Sample, instance: Instance) -> dict[str, list[_Followed]]:
         found[what] = []
         for book in np.unique(rows["book"][chosen]):
             at = np.flatnonzero(chosen & (rows["book"] == book))
-            ones, all_of_them = rows[at], np.ones(len(at), bool)
+            ones, every = rows[at], np.ones(len(at), bool)
             prices = _prices(sample, ones[0])
-            side = sign[at]
-            found[what].append(_Followed(ones["ts"], side, all_of_them, ones["price"], *prices))
+            fills = _Followed(ones["ts"], sign[at], every, ones["price"], prices, waited=True)
+            found[what].append(fills)
     return found
 
 
@@ -233,12 +247,13 @@ def _contract_sizes(sample: Sample, rows: Rows) -> Any:
     return np.array([portfolio.instruments[s].contract_size for s in places])[rows["book"]]
 
 
-def _prices(sample: Sample, row: np.void) -> tuple[Any, Any]:
-    """Return when each close of the symbol of a row was known (ms), and the closes."""
+def _prices(sample: Sample, row: np.void) -> _Prices:
+    """Return the prices of the symbol of a row."""
     symbol = sample.portfolio.symbols.index(sample.symbol(row))
     events = sample.events
     of_symbol = (events["kind"] <= Kind.TICK) & (events["symbol"] == symbol)
-    return events["ts"][of_symbol], events["bar"]["close"][of_symbol]
+    bars = events["bar"][of_symbol]
+    return _Prices(events["ts"][of_symbol], bars["close"], bars["low"], bars["high"])
 
 
 def _score(books: list[_Followed], horizon: int) -> _Score:
@@ -269,12 +284,15 @@ def _openings(books: list[_Followed], horizon: int, what: str = "openings") -> _
         right += int((np.sign(there - one.price[at]) == side[at]).sum())
         count += len(at)
         first += [int(one.ts[at[0]])] if len(at) else []
-        base.append((one, int((side[at] > 0.0).sum()), len(at)))
-    if count >= OPENINGS and right >= OPENED * count:  # else chance does not matter
-        for one, long, opened in base:
-            up = _rising(one, horizon)
-            expected += long * up + (opened - long) * (1.0 - up)
-            variance += opened * up * (1.0 - up)
+        base.append((one, side[at]))
+    least = FILLS if books and books[0].waited else OPENINGS
+    if count >= least and right >= OPENED * count:  # else chance does not matter
+        for one, sides in base:
+            for side in (1.0, -1.0):
+                n = int((sides == side).sum())
+                share = _by_chance(one, side, horizon) if n else 0.0
+                expected += n * share
+                variance += n * share * (1.0 - share)
     return _Openings(horizon, right, count, expected, variance, min(first, default=0), what)
 
 
@@ -287,15 +305,29 @@ def _moved(one: _Followed, chosen: Any, horizon: int) -> tuple[Any, Any]:
     at = np.flatnonzero(chosen)
     at = at[np.diff(one.ts[at] // abs(horizon), prepend=-1) > 0]
     end = one.ts[at] + horizon
-    at = at[(end >= one.known[0]) & (end <= one.known[-1]) & (one.price[at] > 0.0)]
-    there = one.close[np.searchsorted(one.known, one.ts[at] + horizon, side="right") - 1]
+    known = one.prices.known
+    at = at[(end >= known[0]) & (end <= known[-1]) & (one.price[at] > 0.0)]
+    there = one.prices.close[np.searchsorted(known, one.ts[at] + horizon, side="right") - 1]
     moved = there != one.price[at]
     return at[moved], there[moved]
 
 
-def _rising(one: _Followed, horizon: int) -> float:
-    """Return the share of closes behind which the price rose, of those behind which it moved."""
-    now = one.known + horizon <= one.known[-1]
-    there = one.close[np.searchsorted(one.known, one.known[now] + horizon, side="right") - 1]
-    moved = there - one.close[now]
-    return float((moved > 0.0).sum() / max((moved != 0.0).sum(), 1))
+def _by_chance(one: _Followed, side: float, horizon: int) -> float:
+    """Return the share of all prices behind which it went one way, of those behind which it moved.
+
+    Of fills, it is prices that the market came to, as far from the close before as those of this
+    side were, the median of them: after a spike it often comes back.
+    """
+    known, close, low, high = one.prices
+    price, before = close, known
+    if one.waited:
+        fills = one.target == side
+        last = np.searchsorted(known, one.ts[fills], side="right") - 1
+        far = np.median(one.price[fills][last >= 0] / close[last[last >= 0]])
+        asked = close[:-1] * far
+        came = (low[1:] <= asked) & (asked <= high[1:])
+        price, before = asked[came], known[:-1][came]
+    now = before + horizon <= known[-1]
+    there = close[np.searchsorted(known, before[now] + horizon, side="right") - 1]
+    moved = there - price[now]
+    return float((side * moved > 0.0).sum() / max((moved != 0.0).sum(), 1))

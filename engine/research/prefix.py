@@ -19,7 +19,7 @@ STRETCHES = 6_000  # at most, that events are handed over in; ordinary Python ha
 COMPILED = 32  # … and what is compiled has no way to look ahead
 
 _WISH = ["ts", "book", "target", "limit", "stop", "take", "tag"]
-_FILL = ["ts", "book", "quantity", "price"]  # tells of stops and takes that are moved meanwhile
+_FILL = ["ts", "book", "price"]  # tells of stops and takes that are moved meanwhile
 
 
 def differences(sample: Sample) -> Iterator[str]:
@@ -85,17 +85,13 @@ def _unlike_reordered(sample: Sample) -> Iterator[tuple[str, str]]:
 
     One that watches another symbol through the core is shown closed bars alone, in the order of
     the universe: it may want something else. So may one that keeps levels, where the money for what
-    rests does not suffice for all symbols; what is compiled sees no other symbol.
+    rests does not suffice for all symbols.
     """
     if len(sample.portfolio.symbols) == 1:
         return
     plan = layout(sample.portfolio)
     free = {i.name for i in sample.portfolio.instances if any(w.symbol for w in i.watched)}
-    free |= {
-        plan.book(k)[0].name
-        for k, place in enumerate(plan.books)
-        if plan.levels(k)[1] > 0 and type(plan.parts[place.instance]).compiled
-    }
+    free |= {plan.book(k)[0].name for k in range(len(plan.books)) if plan.levels(k)[1] > 0}
     events = sample.events
     is_price = events["kind"] <= Kind.TICK
     place = np.where(is_price, -events["symbol"], 1)  # timers and targets stay behind
@@ -113,11 +109,13 @@ def _unlike_reordered(sample: Sample) -> Iterator[tuple[str, str]]:
 
 
 def _unlike(sample: Sample, again: Played) -> Iterator[tuple[str, np.void]]:
-    """Yield each instance that wants or gets something else, and the first row in which it does."""
-    rows = dict(_changed(sample.filled, again.filled, _FILL))
-    for name, row in _changed(sample.wanted, again.wanted, _WISH):
-        rows[name] = min(row, rows.get(name, row), key=lambda one: int(one["ts"]))
-    yield from rows.items()
+    """Yield each instance that wants something else, and the first row in which it does.
+
+    Where none does, those that get something else: one account pays for all, so that what one of
+    them wants has a part in what the others get.
+    """
+    wishes = list(_changed(sample.wanted, again.wanted, _WISH))
+    yield from wishes or _changed(sample.filled, again.filled, _FILL)
 
 
 def _changed(

@@ -188,14 +188,14 @@ class _Reader(_Arithmetic):
         if isinstance(node, ast.Assign | ast.AugAssign):
             target = node.targets[0] if isinstance(node, ast.Assign) else node.target
             if isinstance(target, ast.Attribute):
-                yield from self.number(target, node.value)
+                yield from self.number(target, node.value, isinstance(node, ast.AugAssign))
         if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
             yield from self.row(node.value)
 
-    def number(self, target: ast.Attribute, value: ast.expr) -> Iterator[str]:
+    def number(self, target: ast.Attribute, value: ast.expr, adds: bool) -> Iterator[str]:
         """Yield where a text is given to a field, or to `out.tag` a number that has no text."""
         given = value.value if isinstance(value, ast.Constant) else None
-        if isinstance(value, ast.Name):
+        if isinstance(value, ast.Name) and value.id not in self.function.__code__.co_varnames:
             given = self.function.__globals__.get(value.id)
         text = ast.unparse(target)
         if isinstance(given, str):
@@ -204,7 +204,7 @@ class _Reader(_Arithmetic):
                 " attribute tags, and assign their number."
             )
         tags = self.part.tags if issubclass(self.part, Strategy) else {}
-        is_tag = self.path(target) == ["out", "tag"]
+        is_tag = not adds and self.path(target) == ["out", "tag"]
         if is_tag and type(given) is int and given != 0 and given not in tags:
             yield f"gives {text} the number {given}, which has no text. Add it to the class's tags."
 

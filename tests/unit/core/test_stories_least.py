@@ -1,12 +1,11 @@
 """Hand-worked markets: quantities and prices that are too small. See docs/guide/exits.md.
 
-Columns are those of `tests.market.play`; where levels are asked for, of `tests.unit.core.asking`.
+Columns are those of `tests.market.play`.
 """
 
 from engine.core.portfolio import Instrument
 from engine.core.records import Sizing
 from tests.market import bar_events, follower, numbered, play, portfolio, run, target
-from tests.unit.core.asking import ask, asking
 
 LEAST = (Instrument("X/USD", notional_min=60.0),)  # 0.6 units at 100
 
@@ -36,6 +35,21 @@ def test_the_last_rung_leaves_whatever_there_is(machine: type) -> None:
     )
 
 
+def test_a_rung_that_is_all_there_is_leaves_however_little(machine: type) -> None:
+    # 0.5 at 130 is 65, at 117 it is 58.50
+    perpetual = (Instrument("X/USD", notional_min=60.0, leverage=5.0, maintenance=0.005),)
+    play(
+        machine,
+        """
+        130 131 129 130  -1     .
+        130 131 129 130  -0.5   -1@130
+        130 131 129 130   .     +0.5@130
+        130 131 116 120   .     +0.5@117:take_profit
+        """,
+        portfolio(follower(ladder=((0.10, 0.5),)), instruments=perpetual),
+    )
+
+
 def test_a_target_that_reduces_by_too_little_changes_nothing(machine: type) -> None:
     play(
         machine,
@@ -47,19 +61,6 @@ def test_a_target_that_reduces_by_too_little_changes_nothing(machine: type) -> N
         100 101  99 100   .     -0.4@100                # 40, but all there is
         """,
         portfolio(instruments=LEAST),
-    )
-
-
-def test_a_level_that_leaves_too_little_is_denied(machine: type) -> None:
-    ask(
-        machine,
-        """
-        100 101  99.5 100  =1               .
-        100 101  99.5 100  0>.5@110,1>.5@120  +1@100,denied:below_notional_min
-        100 130  99.5 100  2>.5@105         -0.5@120
-        100 106  99.5 100  .                -0.5@105    # all there is
-        """,
-        asking(instruments=LEAST),
     )
 
 

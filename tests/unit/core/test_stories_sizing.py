@@ -277,24 +277,6 @@ def test_the_lot_cuts_every_sizing(machine: type) -> None:
     )
 
 
-def test_a_position_that_is_kept_against_a_signal_is_not_sized_anew(machine: type) -> None:
-    # 0.1 x 10000 / 100 = 10, and at 200 0.1 x 11000 / 200 = 5.5 for 1, 2.75 for 0.5
-    play(
-        machine,
-        """
-        100 101  99 100   1     .
-        100 101  99 100   0     +10@100,denied:opposite_signal
-        200 201 199 200   1     .
-        200 201 199 200   0     denied:opposite_signal       # and nothing for the 1 before
-        200 201 199 200   0.5   .
-        200 201 199 200   0     -7.25@200,denied:opposite_signal
-        200 201 199 200   1     .
-        200 201 199 200   .     +2.75@200
-        """,
-        portfolio(follower(sizing=Sizing.EQUITY, ratio=0.1, ignores_opposite=True)),
-    )
-
-
 def test_volatility_is_an_exponential_average(machine: type) -> None:
     instance = Instance("it", BuyAndHold(), ("X/USD",), MINUTE, **(VARIED | {"length": 3}))
     closes = [100.0, 110.0, 99.0, 99.0, 118.8]

@@ -61,7 +61,7 @@ class RestsAtNextLow(Strategy):
 
     def step(p: Any, s: State, bar: Bar, out: Out) -> None:
         after = next_bar(bar)
-        s.levels.price[0] = bar.low if after is None else after["low"]
+        s.levels.price[0] = 0.5 * (bar.low if after is None else after["low"])  # never filled
         s.levels.enter[0] = 0.01
 
 
@@ -136,7 +136,7 @@ class _ReadsNext(Strategy):
         if not hasattr(self, "next"):
             rows = pyarrow.parquet.read_table(Path(self.path)).to_pylist()
             self.next = {one["ts"]: other for one, other in pairwise(rows)}
-        return self.next.get(bar.ts, {"high": bar.close, "low": bar.close})
+        return self.next.get(bar.ts, dict.fromkeys(("high", "low", "close"), bar.close))
 
 
 class ReadsLows(_ReadsNext):
@@ -161,6 +161,15 @@ class ReadsHighs(_ReadsNext):
         out.take = p.after(bar)["high"] * 0.9999 if out.target > 0.0 else 0.0
         if out.take <= bar.close:
             out.take = 0.0
+
+
+class ReadsFalls(_ReadsNext):
+    """Has a stop where the next bar falls through it, and none where it comes back."""
+
+    def step(p: Any, s: object, bar: Bar, out: Out) -> None:
+        out.target = 1.0 - out.target
+        stop = bar.close * 0.999
+        out.stop = stop if out.target > 0.0 and p.after(bar)["close"] < stop else 0.0
 
 
 class Rests(Strategy):

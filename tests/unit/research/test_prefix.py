@@ -12,6 +12,7 @@ from engine.errors import CheckFailed
 from engine.feeds.tape import Tape
 from engine.research.checks import check
 from engine.strategies.ema_cross import EmaCross
+from engine.strategies.grid import Grid
 from tests.golden import golden
 from tests.market import MINUTE, portfolio
 from tests.unit.research import planted
@@ -103,6 +104,23 @@ def test_what_is_honest_passes(plan: Portfolio) -> None:
     checked, warnings = check(plan, None)
     assert all(one.signals > 20 for one in checked)
     assert warnings == []
+
+
+def test_levels_may_wait_for_money_that_another_symbol_has() -> None:
+    grid = Instance("grid", Grid(count=3, spacing=0.001), (A, B), MINUTE, Sizing.EQUITY, ratio=0.9)
+    checked, _ = check(trading(grid), None)
+    assert checked[0].signals > 20
+
+
+def test_what_one_does_is_not_laid_upon_another_of_the_account() -> None:
+    strategies = {"honest": Honest(), "remembers": planted.Remembers()}
+    ones = [
+        Instance(name, strategy, (A,), MINUTE, Sizing.EQUITY, ratio=0.3)
+        for name, strategy in strategies.items()
+    ]
+    with pytest.raises(CheckFailed) as caught:
+        check(trading(*ones), None)
+    assert all(problem.startswith("remembers: ") for problem in caught.value.problems)
 
 
 def test_real_bars_are_looked_at_too(shared: Path) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.core.compile.declare import Strategy
+from engine.core.compile.declare import Strategy, window
+from engine.core.levels import Levels
 from engine.core.portfolio import Instance
 from engine.core.records import Bar, Out, Sizing
 from engine.research.sample import sample
@@ -48,6 +49,21 @@ class Counts(Strategy):
     def step(p, s: State, bar: Bar, out: Out) -> None:
         s.count += 1
         out.target = 1.0 if s.count % 7 == 0 else 0.0
+
+
+class Rests(Strategy):
+    """Keeps an order far below the first close that it saw, a little lower with each bar."""
+
+    class State:
+        levels: Levels = window(1)
+        first: float
+
+    def step(p, s: State, bar: Bar, out: Out) -> None:
+        if s.first == 0.0:
+            s.first = bar.close * 0.5
+        s.first *= 0.999
+        s.levels.price[0] = s.first
+        s.levels.enter[0] = 0.01
 
 
 class Stops(Strategy):
@@ -115,6 +131,11 @@ def test_a_stop_must_be_the_same_to_a_thousandth(part: float, bars: int) -> None
     found = warm_up(Stops(part=part))
     assert found.bars is not None
     assert bars - 1 <= found.bars <= bars + 1
+
+
+def test_levels_must_be_the_same_too() -> None:
+    # it starts from the close, which is 100 all the time, and has come down otherwise since
+    assert not warm_up(Rests()).settles
 
 
 def test_one_that_looks_at_this_bar_alone_needs_none() -> None:

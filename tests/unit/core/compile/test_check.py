@@ -9,7 +9,8 @@ import pytest
 from engine.core.assemble import layout
 from engine.core.block import table_of
 from engine.core.compile import build
-from engine.core.compile.declare import Part, Rule, Strategy
+from engine.core.compile.declare import Part, Rule, Strategy, window
+from engine.core.levels import Levels
 from engine.core.machine import Compiled
 from engine.core.portfolio import Instance
 from engine.core.records import Sizing
@@ -50,6 +51,31 @@ def test_a_state_field_that_is_no_number_is_refused() -> None:
 
     with pytest.raises(ConfigError, match=r"State\.name: must be float, int, bool, floats\(n\)"):
         declare()
+
+
+WHY = "a text"
+
+
+class Honest(Strategy):
+    """A local that is named like a global text, a tag that is added to, a level that is written."""
+
+    tags = {1: "one", 2: "two"}
+
+    class State:
+        levels: Levels = window(1)
+
+    def step(p, s, bar, out):
+        WHY = bar.close * 0.5
+        out.stop = WHY
+        out.tag = 1
+        out.tag += 1
+        levels = s.levels
+        if levels.status[0] == 0.0:
+            levels.price[0] = WHY
+
+
+def test_what_only_looks_like_a_mistake_is_compiled() -> None:
+    build.function_of(Honest)
 
 
 def test_failures(monkeypatch: pytest.MonkeyPatch) -> None:
