@@ -17,6 +17,7 @@ from web.panel import Panel
 from web.view import Page, Reader, View, Who
 
 EACH_SECONDS = 1.0  # from one drawing to the next; longer where drawing takes more than half of it
+REST_SECONDS_MAX = 5.0  # behind a drawing that was held up once
 ALIVE_SECONDS = 5.0
 STREAMS_MAX = 200
 AGAIN_MS = 1_000  # how soon a browser asks again after a stream has ended
@@ -111,7 +112,7 @@ class Hub:
                     elif stream.look in looks:
                         stream.end()
             took = seconds() - begun
-            await asyncio.sleep(max(EACH_SECONDS - took, took))
+            await asyncio.sleep(min(max(EACH_SECONDS - took, took), REST_SECONDS_MAX))
 
     def draw(self, looks: Iterable[Look]) -> dict[Look, Parts]:
         """Return the parts of each look, without those that cannot be drawn."""
