@@ -1,6 +1,5 @@
 """What must fit together: contradictions between values that are right alone."""
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,7 @@ from engine.core.levels import levels_of
 from engine.core.portfolio import parse_timeframe
 from engine.errors import did_you_mean
 from engine.exits import Exits
+from engine.faults import spelled
 from engine.origins import Place
 from engine.sections import MAINTENANCE, Account, Execution, Instance, Instrument, Universe
 
@@ -115,19 +115,12 @@ def _unlimited(execution: Execution, rests: bool) -> Iterator[tuple[Place, str]]
     for key, orders in about.items():
         usual, found = Execution.model_fields[key].default, getattr(execution, key)
         if found != usual:
-            usual, found = (_text(value) for value in (usual, found))
+            usual, found = (spelled(value) for value in (usual, found))
             yield (
                 ("execution", key),
                 f"must be {usual} for execution.order=market, was {found}: it is about {orders}."
                 f" Write execution.order=limit, or {usual}.",
             )
-
-
-def _text(value: float | bool | None) -> str:
-    """Return a value as YAML has it."""
-    if value is None or isinstance(value, bool):
-        return json.dumps(value)
-    return f"{value:g}"
 
 
 def _kept(instance: Instance, place: Place) -> Iterator[tuple[Place, str]]:

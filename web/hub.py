@@ -16,8 +16,8 @@ from engine.errors import StoreBroken
 from web.panel import Panel
 from web.view import Page, Reader, View, Who
 
-EACH_SECONDS = 1.0  # from one drawing to the next; longer where drawing takes more than half of it
-REST_SECONDS_MAX = 5.0  # behind a drawing that was held up once
+EACH_SECONDS = 1.0  # from one drawing to the next
+REST_SECONDS_MAX = 5.0
 ALIVE_SECONDS = 5.0
 STREAMS_MAX = 200
 AGAIN_MS = 1_000  # how soon a browser asks again after a stream has ended
@@ -25,6 +25,15 @@ AGAIN_MS = 1_000  # how soon a browser asks again after a stream has ended
 BAR = "partials/bar.html"
 
 Parts = dict[str, str]  # event → HTML
+
+
+def rest(took: float) -> float:
+    """Return the seconds to wait after a drawing that took so many.
+
+    The rest of `EACH_SECONDS`, or as long as it took, so that drawing takes half of the time at
+    most; no longer than `REST_SECONDS_MAX` behind one that was held up.
+    """
+    return min(max(EACH_SECONDS - took, took), REST_SECONDS_MAX)
 
 
 @dataclass(frozen=True)
@@ -112,7 +121,7 @@ class Hub:
                     elif stream.look in looks:
                         stream.end()
             took = seconds() - begun
-            await asyncio.sleep(min(max(EACH_SECONDS - took, took), REST_SECONDS_MAX))
+            await asyncio.sleep(rest(took))
 
     def draw(self, looks: Iterable[Look]) -> dict[Look, Parts]:
         """Return the parts of each look, without those that cannot be drawn."""

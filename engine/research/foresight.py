@@ -45,7 +45,7 @@ class _Prices(NamedTuple):
 class _Followed(NamedTuple):
     """The targets of one symbol, each with its time (ms) and the price then, and all prices.
 
-    `waited` says that it are fills at prices that the market had to come to.
+    Where `waited` is true, they are fills at prices that the market had to come to.
     """
 
     ts: Any

@@ -129,6 +129,11 @@ async def test_a_store_that_goes_bad_ends_the_stream(stores: Path, tmp_path: Pat
 # ── drawing ───────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.parametrize(("took", "rests"), [(0.2, 0.8), (0.7, 0.7), (3.0, 3.0), (20.0, 5.0)])
+def test_drawing_takes_half_of_the_time_at_most(took: float, rests: float) -> None:
+    assert hub.rest(took) == pytest.approx(rests)
+
+
 class Counted:
     """The page of trades, with the looks that it was drawn for."""
 

@@ -11,6 +11,7 @@ import pytest
 
 from engine.__main__ import main
 from engine.feeds.generated import generate, write
+from engine.feeds.tape import Tape
 from engine.strategies import ema_cross
 from engine.verbs.gate import line_of
 
@@ -190,6 +191,17 @@ def test_a_run_that_could_not_be_does_not_pass(
     assert all(f"Not passed: {sentence}" in printed for sentence in told)
     assert "Passed." not in printed
     assert not (project / "var" / "gate").exists()
+
+
+def test_one_file_that_is_made_up_is_enough(project: Path) -> None:
+    paths = {s: project / f"{s}_USDT_1m.parquet" for s in ("BTC", "ETH")}
+    for symbol, path in paths.items():
+        write(path, generate(f"{symbol}/USDT", 100, 60_000, 1))
+    pq.write_table(pq.read_table(paths["ETH"]).replace_schema_metadata(None), paths["ETH"])
+    files = {f"{symbol}/USDT": str(path) for symbol, path in paths.items()}
+    real = Tape(timeframe="1m", files={"ETH/USDT": files["ETH/USDT"]})
+    assert not real.load(["ETH/USDT"], [60_000]).made_up
+    assert Tape(timeframe="1m", files=files).load([*files], [60_000]).made_up
 
 
 def test_a_backtest_has_the_same_answers(capsys: Captured) -> None:
